@@ -1,0 +1,1 @@
+"""bitwright's hardware flow: QONNX to verified, measured streaming accelerators."""
