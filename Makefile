@@ -40,7 +40,7 @@ bench: $(STAMP) ## all benchmarks; results go to docs/benchmarks.md
 	$(BIN)/python benchmarks/run_all.py
 
 notebooks: $(STAMP) ## execute the tutorials in place
-	$(BIN)/python benchmarks/execute_notebooks.py
+	$(BIN)/python benchmarks/execute_notebooks.py $(if $(CI),--check)
 
 clean: ## remove build products, keep .venv
 	rm -rf build demo-output runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
