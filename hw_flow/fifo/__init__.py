@@ -1,1 +1,5 @@
-"""fifo package."""
+"""Depths of the FIFOs between nodes."""
+
+from hw_flow.fifo.analytic import SLACK, Schedule, depths, schedule
+
+__all__ = ["SLACK", "Schedule", "depths", "schedule"]

@@ -1,0 +1,70 @@
+"""Files that are either whole or absent: atomic writes, content hashes, the cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from hw_flow.errors import FlowError
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` through a temporary file in the same directory and a rename."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write indented JSON atomically."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """The object in a JSON file that this program wrote; FlowError if it is gone or damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FlowError(f"{path}: cannot read ({error.strerror}); build again") from error
+    except ValueError as error:
+        raise FlowError(f"{path}: damaged ({error}); build again") from error
+    if not isinstance(value, dict):
+        raise FlowError(f"{path}: damaged (not an object); build again")
+    return value
+
+
+def digest(parts: Iterable[bytes | str]) -> str:
+    """SHA-256 over length-prefixed parts, as hex."""
+    state = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        state.update(f"{len(data)}:".encode())
+        state.update(data)
+    return state.hexdigest()
+
+
+def cache_dir(kind: str) -> Path:
+    """``$BITWRIGHT_CACHE/<kind>`` or ``~/.cache/bitwright/<kind>``, created."""
+    root = os.environ.get("BITWRIGHT_CACHE")
+    path = (Path(root) if root else Path.home() / ".cache" / "bitwright") / kind
+    path.mkdir(parents=True, exist_ok=True)
+    return path
