@@ -1,0 +1,162 @@
+"""Run synthesis jobs, each in a fresh process, through a cache addressed by content."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import gzip
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from hw_flow.errors import FlowError
+from hw_flow.synth import stat
+from hw_flow.synth.job import SCRIPT_VERSION, SynthJob, SynthResult, read_file, script
+from hw_flow.synth.process import ToolTimeout, run_tool
+
+_CHILD = Path(__file__).with_name("_child.py")
+
+
+def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
+    """Synthesise ``job``, or take its result from the cache.
+
+    A result is a directory ``<cache>/synth/<key>/`` with ``result.json``, ``log.txt`` and the script. A second process
+    that wants the same job waits for the first one.
+
+    Raises
+    ------
+    FlowError : Yosys is missing, stopped with an error (its line is in the message) or took longer than ``job.timeout_s``.
+    ToolCancelled : another thread set ``cancel``.
+    """
+    key = cache_key(job)
+    directory = cache_directory() / key
+    found = _load(directory)
+    if found is not None:
+        return found
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(directory.with_suffix(".lock")):
+        found = _load(directory)
+        if found is not None:
+            return found
+        # The lock is ours, so a directory of this name was left by a killed run.
+        part = directory.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        result = _synthesise(job, part, directory.with_suffix(".failed.txt"), cancel)
+        (part / "result.json").write_text(json.dumps(asdict(result), default=str, indent=1))
+        shutil.rmtree(directory, ignore_errors=True)
+        os.replace(part, directory)
+    return replace(result, log=directory / "log.txt")
+
+
+def cached(job: SynthJob) -> SynthResult | None:
+    """The result of ``job`` if the cache has it; starts nothing."""
+    return _load(cache_directory() / cache_key(job))
+
+
+def cache_directory() -> Path:
+    """``$BITWRIGHT_CACHE/synth``, by default ``~/.cache/bitwright/synth``."""
+    root = os.environ.get("BITWRIGHT_CACHE")
+    return (Path(root) if root else Path.home() / ".cache" / "bitwright") / "synth"
+
+
+def cache_key(job: SynthJob) -> str:
+    """Hash of everything that the result depends on.
+
+    File names do not count, and the top's own name is replaced in the sources: two generated wrappers that differ in
+    nothing else, such as equal FIFOs, are one entry.
+    """
+    digest = hashlib.sha256()
+
+    def add(label: str, value: bytes) -> None:
+        digest.update(f"{label} {len(value)}\n".encode() + value)
+
+    own_name = re.compile(rb"\b" + re.escape(job.top.encode()) + rb"\b")
+    add("tool", f"{SCRIPT_VERSION} {yosys_version()}".encode())
+    for path in job.files:
+        add("file", own_name.sub(b"<top>", path.read_bytes()))
+    for folder in job.include_dirs:
+        for path in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
+            add(f"include {path.relative_to(folder)}", path.read_bytes())
+    for path in job.data:
+        add("data", path.read_bytes())
+    if job.liberty is not None:
+        add("liberty", job.liberty.read_bytes())
+    options = {
+        "defines": job.defines, "parameters": job.parameters, "target": job.target, "flatten": job.flatten,
+        "nodsp": job.nodsp, "blackboxes": sorted(job.blackboxes), "delay": job.delay,
+    }
+    add("options", json.dumps(options, sort_keys=True).encode())
+    return digest.hexdigest()[:32]
+
+
+@functools.cache
+def yosys_version() -> str:
+    """Version of the installed pyosys, without importing it.
+
+    Raises
+    ------
+    FlowError : there is none.
+    """
+    if importlib.util.find_spec("pyosys") is None:
+        raise FlowError("Yosys is not installed (no Python module 'pyosys'), so nothing can be synthesised; pip install pyosys==0.70")
+    return importlib.metadata.version("pyosys")
+
+
+def _synthesise(job: SynthJob, directory: Path, failed: Path, cancel: threading.Event | None) -> SynthResult:
+    (directory / "read.f").write_text(read_file(job))
+    (directory / "job.ys").write_text(script(job))
+    if job.liberty is not None:
+        data = job.liberty.read_bytes()
+        (directory / "cells.lib").write_bytes(gzip.decompress(data) if job.liberty.suffix == ".gz" else data)
+    log = directory / "log.txt"
+    command = [sys.executable, "-P", "-W", "ignore", str(_CHILD), "job.ys"]
+    start = time.monotonic()
+    try:
+        # Yosys and abc put their scratch files under TMPDIR; here they vanish with the directory, also after a kill.
+        status = run_tool(command, cwd=directory, log=log, timeout_s=job.timeout_s, env={"TMPDIR": str(directory)}, cancel=cancel)
+    except ToolTimeout:
+        os.replace(log, failed)
+        shutil.rmtree(directory, ignore_errors=True)
+        raise FlowError(
+            f"{job.top}: Yosys ({job.target}) did not end within {job.timeout_s:g} s and was stopped; "
+            f"raise the time-out or fold the layer further (log: {failed})"
+        ) from None
+    if status != 0:
+        line = stat.error_line(log)
+        os.replace(log, failed)
+        shutil.rmtree(directory, ignore_errors=True)
+        raise FlowError(f"{job.top}: Yosys ({job.target}) stopped: {line} (log: {failed})")
+    result = stat.result(job, directory, time.monotonic() - start)
+    (directory / "cells.lib").unlink(missing_ok=True)
+    failed.unlink(missing_ok=True)
+    return result
+
+
+def _load(directory: Path) -> SynthResult | None:
+    try:
+        stored: dict[str, Any] = json.loads((directory / "result.json").read_text())
+    except FileNotFoundError:
+        return None
+    stored["sequential"] = tuple(stored["sequential"])
+    return SynthResult(**{**stored, "log": directory / "log.txt", "cached": True})
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock; the system drops it when the process dies."""
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

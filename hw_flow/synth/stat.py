@@ -1,0 +1,98 @@
+"""Read what Yosys wrote: ``stat -json``, ``sta`` and the error in a log."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hw_flow.errors import FlowError
+from hw_flow.synth.job import SynthJob, SynthResult
+from hw_flow.synth.resources import Resources
+
+# Left by hierarchy and flattening; they are not hardware.
+_NO_HARDWARE = frozenset({"$scopeinfo", "$print", "$check", "$assert", "$assume", "$cover", "$meminit", "$meminit_v2"})
+
+
+def result(job: SynthJob, directory: Path, seconds: float) -> SynthResult:
+    """The result of a finished job from the files in its ``directory``."""
+    report = json.loads((directory / "stat.json").read_text())
+    modules: dict[str, Any] = {name.lstrip("\\"): module for name, module in report["modules"].items()}
+    cells = _cells(modules, job.top, frozenset(job.blackboxes))
+    area = sum(float(module.get("area", 0.0)) for module in modules.values()) if job.liberty is not None else None
+    sequential = _sequential(directory / "cells.lib", cells) if job.liberty is not None else ()
+    version = re.match(r"Yosys (\S+)", report["creator"])
+    return _checked(job, SynthResult(
+        target=job.target, cells=cells, area=area, transistors=_transistors(modules), sequential=sequential,
+        source=f"yosys-{version.group(1) if version else 'unknown'}", seconds=round(seconds, 2),
+        log=directory / "log.txt", delay_ns=_delay_ns(directory / "sta.txt") if job.delay else None,
+    ))
+
+
+def _cells(modules: Mapping[str, Any], top: str, blackboxes: frozenset[str]) -> dict[str, int]:
+    """Leaf cells below ``top``, each module counted as often as it is instantiated."""
+    done: dict[str, Counter[str]] = {}
+
+    def below(name: str) -> Counter[str]:
+        if name not in done:
+            count: Counter[str] = Counter()
+            for cell, number in modules[name].get("num_cells_by_type", {}).items():
+                if cell in modules and cell != name:
+                    for leaf, times in below(cell).items():
+                        count[leaf] += times * number
+                elif cell not in blackboxes and cell not in _NO_HARDWARE:
+                    count[cell] += number
+            done[name] = count
+        return done[name]
+
+    return dict(sorted(below(top).items()))
+
+
+def _checked(job: SynthJob, found: SynthResult) -> SynthResult:
+    """Refuse a netlist with cells that no figure would count."""
+    counted: Resources = found
+    unmapped = {cell: number for cell, number in counted.other.items() if cell.startswith("$")}
+    if unmapped:
+        names = ", ".join(f"{number} x {cell}" for cell, number in unmapped.items())
+        raise FlowError(f"{job.top}: Yosys ({job.target}) left {names} unmapped; rewrite the module without them")
+    if found.latch:
+        raise FlowError(f"{job.top}: Yosys ({job.target}) inferred {found.latch} latches; assign every variable on every path")
+    return found
+
+
+def _transistors(modules: Mapping[str, Any]) -> int | None:
+    numbers = [module.get("estimated_num_transistors") for module in modules.values()]
+    # "123+" says that the table lacks some cells: then there is no figure.
+    known = [int(number) for number in numbers if number is not None and str(number).isdigit()]
+    return sum(known) if numbers and len(known) == len(numbers) else None
+
+
+def _delay_ns(path: Path) -> float | None:
+    """Latest arrival of Yosys' ``sta``, from picoseconds."""
+    match = re.search(r"Latest arrival time in '.*' is (\d+)", path.read_text())
+    return int(match.group(1)) / 1000.0 if match else None
+
+
+def _sequential(liberty: Path, cells: Mapping[str, int]) -> tuple[str, ...]:
+    """Those of ``cells`` that have an ``ff`` or ``latch`` group in the liberty file."""
+    found: set[str] = set()
+    cell = ""
+    pattern = re.compile(r'^\s*(?:cell\s*\(\s*"?([^"\s)]+)"?\s*\)|(ff|latch|ff_bank|latch_bank)\s*\()', re.MULTILINE)
+    for match in pattern.finditer(liberty.read_text(errors="replace")):
+        if match.group(1):
+            cell = match.group(1)
+        elif cell in cells:
+            found.add(cell)
+    return tuple(sorted(found))
+
+
+def error_line(log: Path) -> str:
+    """The first error in a log, shortened; of a crash, its last line."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    for line in lines:
+        if re.search(r"\b(ERROR|error):|^(Traceback|ModuleNotFoundError|ImportError)", line):
+            return line[:300] if not line.startswith("Traceback") else lines[-1][:300]
+    return lines[-1][:300] if lines else "no output"
