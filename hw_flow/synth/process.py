@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-class ToolTimeout(Exception):
+class ToolTimeoutError(Exception):
     """The tool did not end in time; its whole process group was killed."""
 
 
-class ToolCancelled(Exception):
+class ToolCancelledError(Exception):
     """The caller set the ``cancel`` event; the tool's whole process group was killed."""
 
 
@@ -27,8 +28,8 @@ def run_tool(
 
     Raises
     ------
-    ToolTimeout : it ran longer than ``timeout_s`` seconds.
-    ToolCancelled : ``cancel`` was set by another thread.
+    ToolTimeoutError : it ran longer than ``timeout_s`` seconds.
+    ToolCancelledError : ``cancel`` was set by another thread.
     """
     deadline = time.monotonic() + timeout_s
     with log.open("wb") as sink:
@@ -42,17 +43,15 @@ def run_tool(
                     return process.wait(timeout=min(0.1, max(0.0, deadline - time.monotonic())))
                 except subprocess.TimeoutExpired:
                     if time.monotonic() >= deadline:
-                        raise ToolTimeout from None
+                        raise ToolTimeoutError from None
                     if cancel is not None and cancel.is_set():
-                        raise ToolCancelled from None
+                        raise ToolCancelledError from None
         finally:
             # Also after a normal end: a tool may leave helpers (Yosys starts abc) in its group.
             _kill_group(process)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     process.wait()

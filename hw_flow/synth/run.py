@@ -24,7 +24,7 @@ from typing import Any
 from hw_flow.errors import FlowError
 from hw_flow.synth import stat
 from hw_flow.synth.job import SCRIPT_VERSION, SynthJob, SynthResult, read_file, script
-from hw_flow.synth.process import ToolTimeout, run_tool
+from hw_flow.synth.process import ToolTimeoutError, run_tool
 
 _CHILD = Path(__file__).with_name("_child.py")
 
@@ -38,7 +38,7 @@ def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
     Raises
     ------
     FlowError : Yosys is missing, stopped with an error (its line is in the message) or took longer than ``job.timeout_s``.
-    ToolCancelled : another thread set ``cancel``.
+    ToolCancelledError : another thread set ``cancel``.
     """
     key = cache_key(job)
     directory = cache_directory() / key
@@ -57,7 +57,7 @@ def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
         result = _synthesise(job, part, directory.with_suffix(".failed.txt"), cancel)
         (part / "result.json").write_text(json.dumps(asdict(result), default=str, indent=1))
         shutil.rmtree(directory, ignore_errors=True)
-        os.replace(part, directory)
+        part.replace(directory)
     return replace(result, log=directory / "log.txt")
 
 
@@ -111,7 +111,7 @@ def yosys_version() -> str:
     FlowError : there is none.
     """
     if importlib.util.find_spec("pyosys") is None:
-        raise FlowError("Yosys is not installed (no Python module 'pyosys'), so nothing can be synthesised; pip install pyosys==0.70")
+        raise FlowError("Yosys was not found (Python module 'pyosys'), so nothing can be synthesised; pip install pyosys==0.70")
     return importlib.metadata.version("pyosys")
 
 
@@ -127,8 +127,8 @@ def _synthesise(job: SynthJob, directory: Path, failed: Path, cancel: threading.
     try:
         # Yosys and abc put their scratch files under TMPDIR; here they vanish with the directory, also after a kill.
         status = run_tool(command, cwd=directory, log=log, timeout_s=job.timeout_s, env={"TMPDIR": str(directory)}, cancel=cancel)
-    except ToolTimeout:
-        os.replace(log, failed)
+    except ToolTimeoutError:
+        log.replace(failed)
         shutil.rmtree(directory, ignore_errors=True)
         raise FlowError(
             f"{job.top}: Yosys ({job.target}) did not end within {job.timeout_s:g} s and was stopped; "
@@ -136,7 +136,7 @@ def _synthesise(job: SynthJob, directory: Path, failed: Path, cancel: threading.
         ) from None
     if status != 0:
         line = stat.error_line(log)
-        os.replace(log, failed)
+        log.replace(failed)
         shutil.rmtree(directory, ignore_errors=True)
         raise FlowError(f"{job.top}: Yosys ({job.target}) stopped: {line} (log: {failed})")
     result = stat.result(job, directory, time.monotonic() - start)
