@@ -38,18 +38,18 @@ module bw_dot_acc #(
   logic signed [SumWidth-1:0] acc_d;
 
   bw_dot #(
-    .Simd,
-    .ActWidth,
-    .ActKind,
-    .WeightWidth,
-    .WeightKind,
-    .SumWidth,
-    .Mul
+    .Simd(Simd),
+    .ActWidth(ActWidth),
+    .ActKind(ActKind),
+    .WeightWidth(WeightWidth),
+    .WeightKind(WeightKind),
+    .SumWidth(SumWidth),
+    .Mul(Mul)
   ) u_dot (
-    .clk_i,
-    .en_i,
-    .act_i,
-    .weight_i,
+    .clk_i(clk_i),
+    .en_i(en_i),
+    .act_i(act_i),
+    .weight_i(weight_i),
     .sum_o(dot)
   );
 
