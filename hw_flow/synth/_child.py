@@ -1,5 +1,7 @@
 """Run a Yosys script: ``python -P _child.py SCRIPT``, one command a line.
 
+A line ``if-memory COMMAND`` runs COMMAND only if the design has a memory cell.
+
 Yosys ends its process on any error, and its area depends on what the process did before, so every job gets
 a process of its own. This file is run by its path and imports nothing of ours: the child starts in 0.1 s.
 """
@@ -24,8 +26,14 @@ def main(script: Path) -> None:
     yosys: Any = importlib.import_module("pyosys.libyosys")  # built with pybind11, without types
     design = yosys.Design()
     for line in script.read_text().splitlines():
-        if line.strip():
-            yosys.run_pass(line, design)
+        command = line.strip()
+        if command.startswith("if-memory "):
+            yosys.run_pass("tee -q -o memories.txt select -count t:$mem*", design)
+            if Path("memories.txt").read_text().split()[0] == "0":
+                continue
+            command = command.removeprefix("if-memory ")
+        if command:
+            yosys.run_pass(command, design)
 
 
 if __name__ == "__main__":
