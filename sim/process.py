@@ -1,0 +1,147 @@
+"""Bounded child processes: argument lists, a time-out, a process group that dies as a whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_ERROR = re.compile(r"%Error|^ERROR\b|^Error\b|\berror:|\bError:|^[A-Za-z_.]*(?:Error|Exception):|^Killed")
+_NOISE = re.compile(r"%Error: (?:Exiting due to|Command Failed)|too many errors|collect2: error")
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a child process left behind.
+
+    Attributes
+    ----------
+    returncode : int
+        Exit code; negative for a signal, as in `subprocess`.
+    output : str
+        Standard output and standard error, merged in the order of writing.
+    seconds : float
+        Wall-clock time.
+    timed_out : bool
+        Whether the time limit ended it.
+    """
+
+    args: tuple[str, ...]
+    returncode: int
+    output: str
+    seconds: float
+    timed_out: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether the process ended by itself with exit code 0."""
+        return self.returncode == 0 and not self.timed_out
+
+    @property
+    def error(self) -> str:
+        """One line that says what went wrong, empty if nothing did."""
+        if self.timed_out:
+            return f"no end after {self.seconds:.0f} s"
+        if self.ok:
+            return ""
+        if self.returncode < 0 and not error_line(self.output):
+            return f"killed by signal {signal.Signals(-self.returncode).name}"
+        return error_line(self.output) or f"exit code {self.returncode}"
+
+
+def error_line(text: str) -> str:
+    """The line of a tool's log that names the fault: the first error, else the last line that is not empty."""
+    last = ""
+    for line in text.splitlines():
+        line = line.strip()
+        if not line:
+            continue
+        if _ERROR.search(line) and not _NOISE.search(line):
+            return line
+        last = line
+    return last
+
+
+def run_process(
+    args: Sequence[str | Path],
+    *,
+    timeout_s: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    memory_bytes: int | None = None,
+) -> Completed:
+    """Run a program to its end, or to the time limit, and return its log.
+
+    The child leads its own process group, and the whole group is killed on a time-out, on an
+    exception (Ctrl-C included) and when the child ends before its own children.
+
+    Parameters
+    ----------
+    args : sequence of str or Path
+        Program and arguments; no shell is involved.
+    timeout_s : float
+        Wall-clock limit in seconds.
+    env : mapping, optional
+        Variables added to this process's environment.
+    log : Path, optional
+        File that also receives the output, kept afterwards.
+    memory_bytes : int, optional
+        Limit of the child's address space.
+
+    Raises
+    ------
+    FileNotFoundError
+        The program does not exist.
+    """
+    command = tuple(str(arg) for arg in args)
+    started = time.monotonic()
+    timed_out = False
+    # A file, not a pipe: a grandchild that outlives the child cannot keep us waiting for its end.
+    with open(log, "w+b") if log is not None else tempfile.TemporaryFile() as sink:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, **env} if env is not None else None,
+            start_new_session=True,
+        )
+        try:
+            if memory_bytes is not None:
+                _limit_memory(process.pid, memory_bytes)
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            _kill_group(process)
+        seconds = time.monotonic() - started
+        sink.seek(0)
+        output = sink.read().decode(errors="replace")
+    return Completed(command, process.returncode, output, seconds, timed_out)
+
+
+def _limit_memory(pid: int, limit: int) -> None:
+    """Bound the address space of a running process (Linux; elsewhere there is no such call)."""
+    if hasattr(resource, "prlimit"):
+        try:
+            resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+        except ProcessLookupError:
+            pass
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of the child's process group and reap the child."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    process.wait()
