@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hw_flow.errors import FlowError
@@ -89,6 +90,7 @@ class SynthResult(Resources):
     seconds : of the run that made the result, also when it comes from the cache.
     delay_ns : longest register-to-register or port path through logic alone, no routing; a lower bound.
     log : the tool's whole output.
+    boxes : black boxes found, by module.
     cached : no tool was started for it.
     """
 
@@ -96,6 +98,7 @@ class SynthResult(Resources):
     seconds: float
     log: Path
     delay_ns: float | None = None
+    boxes: Mapping[str, int] = field(default_factory=dict)
     cached: bool = False
 
 

@@ -21,34 +21,36 @@ def result(job: SynthJob, directory: Path, seconds: float) -> SynthResult:
     """The result of a finished job from the files in its ``directory``."""
     report = json.loads((directory / "stat.json").read_text())
     modules: dict[str, Any] = {name.lstrip("\\"): module for name, module in report["modules"].items()}
-    cells = _cells(modules, job.top, frozenset(job.blackboxes))
+    leaves = _leaves(modules, job.top)
+    boxes = {name: leaves.pop(name) for name in job.blackboxes if name in leaves}
+    cells = dict(sorted(leaves.items()))
     area = sum(float(module.get("area", 0.0)) for module in modules.values()) if job.liberty is not None else None
     sequential = _sequential(directory / "cells.lib", cells) if job.liberty is not None else ()
     version = re.match(r"Yosys (\S+)", report["creator"])
     return _checked(job, SynthResult(
         target=job.target, cells=cells, area=area, transistors=_transistors(modules), sequential=sequential,
         source=f"yosys-{version.group(1) if version else 'unknown'}", seconds=round(seconds, 2),
-        log=directory / "log.txt", delay_ns=_delay_ns(directory / "sta.txt") if job.delay else None,
+        log=directory / "log.txt", boxes=boxes, delay_ns=_delay_ns(directory / "sta.txt") if job.delay else None,
     ))
 
 
-def _cells(modules: Mapping[str, Any], top: str, blackboxes: frozenset[str]) -> dict[str, int]:
-    """Leaf cells below ``top``, each module counted as often as it is instantiated."""
+def _leaves(modules: Mapping[str, Any], top: str) -> Counter[str]:
+    """Cells below ``top``, each module counted as often as it is instantiated."""
     done: dict[str, Counter[str]] = {}
 
     def below(name: str) -> Counter[str]:
         if name not in done:
             count: Counter[str] = Counter()
             for cell, number in modules[name].get("num_cells_by_type", {}).items():
-                if cell in modules and cell != name:
+                if cell in modules:
                     for leaf, times in below(cell).items():
                         count[leaf] += times * number
-                elif cell not in blackboxes and cell not in _NO_HARDWARE:
+                elif cell not in _NO_HARDWARE:
                     count[cell] += number
             done[name] = count
         return done[name]
 
-    return dict(sorted(below(top).items()))
+    return below(top).copy()
 
 
 def _checked(job: SynthJob, found: SynthResult) -> SynthResult:

@@ -52,12 +52,15 @@ def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
             return found
         # The lock is ours, so a directory of this name was left by a killed run.
         part = directory.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
+        _remove(part)
         part.mkdir()
-        result = _synthesise(job, part, directory.with_suffix(".failed.txt"), cancel)
-        (part / "result.json").write_text(json.dumps(asdict(result), default=str, indent=1))
-        shutil.rmtree(directory, ignore_errors=True)
-        part.replace(directory)
+        try:
+            result = _synthesise(job, part, directory.with_suffix(".failed.txt"), cancel)
+            (part / "result.json").write_text(json.dumps(asdict(result), default=str, indent=1))
+            _remove(directory)
+            part.replace(directory)
+        finally:
+            _remove(part)
     return replace(result, log=directory / "log.txt")
 
 
@@ -110,9 +113,14 @@ def yosys_version() -> str:
     ------
     FlowError : there is none.
     """
-    if importlib.util.find_spec("pyosys") is None:
+    found = importlib.util.find_spec("pyosys")
+    if found is None:
         raise FlowError("Yosys was not found (Python module 'pyosys'), so nothing can be synthesised; pip install pyosys==0.70")
-    return importlib.metadata.version("pyosys")
+    try:
+        return importlib.metadata.version("pyosys")
+    except importlib.metadata.PackageNotFoundError:
+        # A build of one's own, put on the path by hand.
+        return f"local-{Path(found.origin).stat().st_mtime_ns}" if found.origin else "local"
 
 
 def _synthesise(job: SynthJob, directory: Path, failed: Path, cancel: threading.Event | None) -> SynthResult:
@@ -129,7 +137,6 @@ def _synthesise(job: SynthJob, directory: Path, failed: Path, cancel: threading.
         status = run_tool(command, cwd=directory, log=log, timeout_s=job.timeout_s, env={"TMPDIR": str(directory)}, cancel=cancel)
     except ToolTimeoutError:
         log.replace(failed)
-        shutil.rmtree(directory, ignore_errors=True)
         raise FlowError(
             f"{job.top}: Yosys ({job.target}) did not end within {job.timeout_s:g} s and was stopped; "
             f"raise the time-out or fold the layer further (log: {failed})"
@@ -137,12 +144,20 @@ def _synthesise(job: SynthJob, directory: Path, failed: Path, cancel: threading.
     if status != 0:
         line = stat.error_line(log)
         log.replace(failed)
-        shutil.rmtree(directory, ignore_errors=True)
         raise FlowError(f"{job.top}: Yosys ({job.target}) stopped: {line} (log: {failed})")
     result = stat.result(job, directory, time.monotonic() - start)
     (directory / "cells.lib").unlink(missing_ok=True)
     failed.unlink(missing_ok=True)
     return result
+
+
+def _remove(directory: Path) -> None:
+    """Delete a directory into which processes that were just killed may still write for an instant."""
+    for _ in range(50):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            return
+        time.sleep(0.02)
 
 
 def _load(directory: Path) -> SynthResult | None:
