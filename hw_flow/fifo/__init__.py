@@ -1,5 +1,5 @@
 """Depths of the FIFOs between nodes."""
 
-from hw_flow.fifo.analytic import SLACK, Schedule, depths, schedule
+from hw_flow.fifo.analytic import SLACK, Schedule, depths, latency_cycles, schedule
 
-__all__ = ["SLACK", "Schedule", "depths", "schedule"]
+__all__ = ["SLACK", "Schedule", "depths", "latency_cycles", "schedule"]

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hw_flow.folding import Folding, check, input_lanes, interval_cycles, output_lanes, vectors
+from hw_flow.folding import Folding, check, input_lanes, interval_cycles, node_cycles, output_lanes, vectors
 from hw_flow.ir import MVAU, Graph, LabelSelect, Node
 from hw_flow.ir.tensor import IntArray
 
@@ -129,3 +129,22 @@ def _peak(written: IntArray, taken: IntArray, interval: int) -> int:
     np.add.at(events, np.zeros(int(wraps.sum()), dtype=np.int64), 1)
     np.add.at(events, end[wraps] - interval, -1)
     return whole + int(np.cumsum(events)[:interval].max(initial=0))
+
+
+def latency_cycles(graph: Graph, folding: Folding) -> int:
+    """Cycles from the first input beat to the last output beat of a lone frame, without the kernels' pipeline registers."""
+    written: dict[str, tuple[IntArray, int]] = {}
+    last = 0
+    for node in graph:
+        lanes = input_lanes(node, folding[node.name])
+        beats = graph.input_of(node).elements // lanes
+        if node.inputs[0] in written:
+            source, wide = written[node.inputs[0]]
+            arrival = _arrivals(source, wide, lanes, beats)
+        else:
+            arrival = np.arange(beats)
+        # An interval without bound: nothing but data decides when a beat is read.
+        events = schedule(node, folding, graph, arrival, int(arrival[-1]) + 2 * node_cycles(node, folding[node.name], graph) + 2)
+        written[node.outputs[0]] = (events.writes, output_lanes(node, folding[node.name]))
+        last = max(last, int(events.writes[-1]))
+    return last + 1

@@ -27,6 +27,8 @@ from hw_flow.ir import MVAU, Graph, Node
 # Default rule: one-bit products computed in one cycle; FINN's TFC w1a1 at 64 cycles uses 992.
 DEFAULT_BIT_PRODUCTS = 1024
 _LEAST_DEFAULT_CYCLES = 16
+# A bit in a converter is a register, a multiplexer and its share of control, and makes the FIFO beside it wider.
+_CONVERTER_WEIGHT = 16.0
 
 
 def for_cycles(graph: Graph, target: int, fixed: Mapping[str, NodeFolding] | None = None) -> FoldingPlan:
@@ -129,12 +131,13 @@ def describe(node: Node, folding: NodeFolding) -> str:
 def parallel_bits(graph: Graph, folding: Folding) -> int:
     """One-bit products a cycle: the sum over matrices of PE * SIMD * weight bits * activation bits."""
     return sum(
-        folding[node.name].pe * folding[node.name].simd * _weight_bits(node) * graph.input_of(node).width
+        folding[node.name].pe * folding[node.name].simd * weight_bits(node) * graph.input_of(node).width
         for node in graph if isinstance(node, MVAU)
     )
 
 
-def _weight_bits(node: MVAU) -> int:
+def weight_bits(node: MVAU) -> int:
+    """Bits of one weight of ``node``."""
     return int(DataType[node.weight_dtype].bitwidth())
 
 
@@ -168,11 +171,11 @@ def _overhead(node: Node, folding: NodeFolding, graph: Graph) -> float:
 
 
 def _converter(graph: Graph, source: Node, out: NodeFolding, sink: Node, into: NodeFolding) -> float:
-    """Bits held by the width converter between two nodes: none, the wider beat, or the common multiple."""
+    """Bits held by the width converter between two nodes: none, the wider beat, or the common multiple; weighted."""
     left, right = output_lanes(source, out), input_lanes(sink, into)
     if left == right:
         return 0.0
-    return 2.0 * graph.output_of(source).width * left * right / gcd(left, right)
+    return _CONVERTER_WEIGHT * graph.output_of(source).width * left * right / gcd(left, right)
 
 
 def _cost_at(costs: list[tuple[float, dict[str, int]]], index: int) -> float:

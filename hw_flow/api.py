@@ -1,0 +1,137 @@
+"""bitwright from Python: the verbs of the command line as functions.
+
+>>> from hw_flow import api
+>>> result = api.verify("model.onnx", target_cycles=64)
+>>> build = api.build("model.onnx", "out", target_cycles=64)
+>>> run = api.simulate(build, samples=100)
+>>> api.synth(build, target="xc7").total["luts"]
+>>> report = api.report(build)
+
+Every verb raises one exception with a one-line message for a fault of its input; see ``hw_flow.errors``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hw_flow import backends
+from hw_flow.backends import Build, BuildOptions, Simulation
+from hw_flow.steps import Steps
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_flow.ir.tensor import IntArray
+    from hw_flow.pipeline.verify import VerifyResult
+    from hw_flow.report.records import SimulationRecord
+    from hw_flow.report.schema import Report, Resources
+
+__all__ = ["Build", "BuildOptions", "Simulation", "build", "build_cached", "load", "report", "simulate", "simulation_record", "synth", "verify"]
+
+
+def build(
+    model: str | Path, output: str | Path, *, folding: str | Path | None = None, target_cycles: int | None = None,
+    unfold: bool = False,
+    input_type: str | None = None, input_scale: str | None = None, name: str | None = None, backend: str = "rtl",
+    steps: Steps | None = None,
+) -> Build:
+    """Compile a QONNX file into the build directory ``output``; returns at once if nothing changed.
+
+    Parameters
+    ----------
+    folding, target_cycles, unfold : how to fold; at most one of them. None lets the default rule choose and say so.
+    input_type, input_scale : take the input as integers, for example ``"UINT8"`` and ``"1/255"``.
+    """
+    options = BuildOptions(
+        input_type=input_type, input_scale=input_scale, folding=Path(folding) if folding is not None else None,
+        target_cycles=target_cycles, unfold=unfold, name=name,
+    )
+    return backends.get(backend).build(Path(model), Path(output), options, steps or Steps())
+
+
+def build_cached(model: str | Path, options: BuildOptions, *, backend: str = "rtl", steps: Steps | None = None) -> Build:
+    """Compile a QONNX file into the cache of builds; returns at once if it is there."""
+    from hw_flow.backends.directory import build_key, read_input
+    from hw_flow.storage import cache_dir
+
+    path = Path(model)
+    key = build_key(backend, read_input(path, "model"), options)
+    return backends.get(backend).build(path, cache_dir("builds") / key[:24], options, steps or Steps())
+
+
+def load(directory: str | Path) -> Build:
+    """A complete build from its directory."""
+    path = Path(directory)
+    stamp = backends.stamp_of(path)
+    return Build(path, str(stamp["backend"]), stamp, reused=True)
+
+
+def simulate(
+    target: Build | str | Path, x: np.ndarray | str | Path | None = None, *, samples: int = 16, seed: int = 0,
+    stalls: bool = False,
+    trace: str | Path | None = None, compare: bool = True, labels: IntArray | None = None, steps: Steps | None = None,
+) -> Simulation:
+    """Run frames through the hardware of a build, compare, and record the outcome in the build directory.
+
+    Parameters
+    ----------
+    x : frames ``[N, *model input]`` or an ``.npy`` file; None draws ``samples`` random ones with ``seed``.
+    stalls : random stalls on every port.
+    trace : write the waves here (``.fst`` or ``.vcd``).
+    compare : also with QONNX execution, tensor by tensor.
+    labels : class of each frame ``[N]``, for the accuracy.
+    """
+    from hw_flow.backends import inputs, measure
+
+    built, steps = _build(target), steps or Steps()
+    frames = inputs.frames(built.program, x, samples, seed)
+    run = backends.get(built.backend).simulate(
+        built, frames, stalls=stalls, seed=seed, trace=Path(trace) if trace is not None else None, compare=compare, steps=steps)
+    right = measure.accuracy(run, labels) if labels is not None else None
+    measure.record(built, run, measure.verification(run, len(frames)), dict(steps.seconds), right)
+    return run
+
+
+def simulation_record(target: Build | str | Path) -> SimulationRecord:
+    """What the last `simulate` of a build recorded; FlowError if there was none."""
+    from hw_flow.errors import FlowError
+    from hw_flow.report.records import load_simulation
+
+    built = _build(target)
+    record = load_simulation(built.directory, built.key)
+    if record is None:
+        raise FlowError(f"{built.directory}: not simulated yet; run `bitwright simulate {built.directory}`")
+    return record
+
+
+def synth(
+    target: Build | str | Path, *, to: str = "xc7", nodsp: bool = False, flatten: bool = False, steps: Steps | None = None,
+) -> Resources:
+    """What the hardware of a build costs on ``to`` (xc7, xcup, ecp5, ice40, generic); recorded in the build directory."""
+    built = _build(target)
+    return backends.get(built.backend).resources(built, to, nodsp=nodsp, flatten=flatten, steps=steps or Steps())
+
+
+def report(target: Build | str | Path) -> Report:
+    """Write ``report.json``, ``report.png`` and FINN's ``report/*.json`` of a build; returns the report."""
+    from hw_flow.report import finn, picture
+    from hw_flow.storage import read_json
+
+    built = _build(target)
+    result = backends.get(built.backend).report(built)
+    result.save(built.directory)
+    picture.draw(result, built.directory / "report.png")
+    finn.write(result, built.directory / "report", read_json(built.directory / "folding.json"))
+    return result
+
+
+def verify(model: str | Path, **options: Any) -> VerifyResult:
+    """Build any QONNX file, simulate it and compare with QONNX execution; see `hw_flow.pipeline.verify.verify`."""
+    from hw_flow.pipeline.verify import verify as run
+
+    return run(Path(model), **options)
+
+
+def _build(target: Build | str | Path) -> Build:
+    return target if isinstance(target, Build) else load(target)

@@ -1,0 +1,142 @@
+"""The build directory: who may write it, when it is complete, and when it is still good.
+
+A build is complete when ``build.json`` is there: it is removed first and written last, so a killed build leaves a
+directory that the next build clears and nobody reads. Its ``key`` is a hash of all that the result depends on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hw_flow.errors import FlowError
+from hw_flow.storage import digest, read_json, write_json, write_text
+
+STAMP = "build.json"
+_LOCK = ".lock"
+_ARTEFACTS = (
+    "config.yaml", "model.onnx", "graph.json", "graph.npz", "program.json", "folding.json", "fifo.json", "rtl", "sim", "synth",
+    "report", "report.json", "report.png", "report.html", "build.log",
+)
+# Rooms whose code decides what a build holds.
+_ROOMS = ("ir", "frontend", "folding", "fifo", "rtl", "backends")
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a user may say about a build.
+
+    Attributes
+    ----------
+    input_type, input_scale : the graph input as integers, ``"UINT8"`` and ``"1/255"``; None keeps the model's floats.
+    folding : FINN folding JSON.
+    target_cycles : cycles a frame to aim at.
+    unfold : every node at full width.
+    name : of graph and top module; None takes the file's.
+    """
+
+    input_type: str | None = None
+    input_scale: str | None = None
+    folding: Path | None = None
+    target_cycles: int | None = None
+    unfold: bool = False
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        ways = (("--folding", self.folding), ("--target-cycles", self.target_cycles), ("--unfold", self.unfold or None))
+        given = [flag for flag, value in ways if value is not None]
+        if len(given) > 1:
+            raise FlowError(f"{' and '.join(given)} contradict each other; give one")
+        if self.input_scale is not None and self.input_type is None:
+            raise FlowError(f"--input-scale {self.input_scale} without --input-type; give the type too, for example UINT8")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for YAML and JSON."""
+        return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
+
+
+def read_input(path: Path, what: str) -> bytes:
+    """Content of a file that the user named; FlowError if it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise FlowError(f"{path}: cannot read the {what} ({error.strerror}); check the path") from error
+
+
+def build_key(backend: str, model: bytes, options: BuildOptions) -> str:
+    """Hash of the model, the options, the folding file's content and the code that builds."""
+    plain = options.as_dict()
+    folding = read_input(options.folding, "folding file") if options.folding else b""
+    plain["folding"] = None
+    return digest((backend, model, repr(sorted(plain.items())), folding, code_digest()))
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """Hash of our own code, so that a newer version builds anew."""
+    root = Path(__file__).parents[1]
+    files = sorted(path for room in _ROOMS for path in (root / room).rglob("*") if path.suffix in (".py", ".sv", ".svh"))
+    return digest(part for path in files for part in (str(path.relative_to(root)), path.read_bytes()))
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the directory against a second process; the lock ends with its process, however that ends."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise FlowError(f"{directory}: cannot be written ({error.strerror}); give another --output") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def current(directory: Path, key: str) -> dict[str, Any] | None:
+    """The stamp of a complete build with this key, or None."""
+    if not (directory / STAMP).is_file():
+        return None
+    stamp = read_json(directory / STAMP)
+    return stamp if stamp.get("key") == key else None
+
+
+def clear(directory: Path) -> None:
+    """Remove an older or half-written build; FlowError if the directory holds anything else."""
+    if not (directory / STAMP).exists():
+        foreign = sorted(path.name for path in directory.iterdir() if path.name not in (*_ARTEFACTS, _LOCK))
+        foreign = [name for name in foreign if not name.startswith(".")]
+        if foreign:
+            raise FlowError(f"{directory}: holds '{foreign[0]}', which is no part of a build; give an empty or new --output")
+    (directory / STAMP).unlink(missing_ok=True)
+    for name in _ARTEFACTS:
+        path = directory / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def finish(directory: Path, options: BuildOptions, stamp: Mapping[str, object]) -> None:
+    """Write ``config.yaml`` and, last of all, the stamp that makes the build complete."""
+    write_text(directory / "config.yaml", yaml.safe_dump({"backend": stamp["backend"], **options.as_dict()}, sort_keys=False))
+    write_json(directory / STAMP, dict(stamp))
+
+
+def stamp_of(directory: Path) -> dict[str, Any]:
+    """The stamp of a complete build; FlowError if ``directory`` is none."""
+    if not directory.is_dir():
+        raise FlowError(f"{directory}: no such build directory; run `bitwright build MODEL.onnx --output {directory}` first")
+    if not (directory / STAMP).is_file():
+        raise FlowError(f"{directory}: no complete build ({STAMP} is missing); run `bitwright build MODEL.onnx -o {directory}`")
+    return read_json(directory / STAMP)

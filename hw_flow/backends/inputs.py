@@ -1,0 +1,136 @@
+"""Frames to verify with: the user's file, or seeded random ones that include the extremes."""
+
+from __future__ import annotations
+
+import io
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hw_flow.errors import FlowError
+from hw_flow.ir import Tensor
+from hw_flow.ir.tensor import FloatArray, IntArray
+from hw_flow.storage import write_bytes
+
+if TYPE_CHECKING:
+    from hw_flow.frontend import Program
+
+# How far random floats reach beyond the input quantiser's range, as a share of that range.
+_MARGIN = 0.25
+
+
+def frames(program: Program, x: np.ndarray | str | Path | None, samples: int, seed: int) -> IntArray | FloatArray:
+    """Frames ``[N, *model input]`` from an array, from a file, or drawn at random if ``x`` is None."""
+    if x is None:
+        return random_frames(program, samples, seed)
+    if isinstance(x, np.ndarray):
+        return as_frames(x, program.input_shape, "the given array")
+    return load_frames(Path(x), program.input_shape)
+
+
+def load_frames(path: Path, shape: tuple[int, ...]) -> IntArray | FloatArray:
+    """Frames from an ``.npy`` file as ``[N, *shape]``.
+
+    Axes of length 1 may be left out or added, and a frame may be flat.
+
+    Parameters
+    ----------
+    shape : of one frame in the ONNX model.
+
+    Raises
+    ------
+    FlowError : no such file, no numeric ``.npy``, wrong shape, no frame.
+    """
+    try:
+        x = np.load(path, allow_pickle=False)
+    except OSError as error:
+        reason = error.strerror or "not an .npy file"
+        raise FlowError(f"{path}: cannot read the inputs ({reason}); give an .npy array [N, {_sizes(shape)}]") from error
+    except ValueError as error:
+        raise FlowError(f"{path}: not a plain .npy array ({error}); save it with numpy.save as [N, {_sizes(shape)}]") from error
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "iufb":
+        raise FlowError(f"{path}: holds {getattr(x, 'dtype', 'an archive')}, not numbers; save one array [N, {_sizes(shape)}]")
+    return as_frames(x, shape, str(path))
+
+
+def load_labels(path: Path) -> IntArray:
+    """Classes ``[N]`` from an ``.npy`` file."""
+    try:
+        labels = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise FlowError(f"{path}: cannot read the labels ({error}); save integers [N] with numpy.save") from error
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
+        raise FlowError(f"{path}: labels are {getattr(labels, 'dtype', 'an archive')}; save integers [N] with numpy.save")
+    return labels.reshape(-1).astype(np.int64)
+
+
+def save_array(path: Path, values: np.ndarray) -> None:
+    """Write an ``.npy`` file atomically."""
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    write_bytes(path, buffer.getvalue())
+
+
+def as_frames(x: np.ndarray, shape: tuple[int, ...], what: str) -> IntArray | FloatArray:
+    """``x`` as ``[N, *shape]``; FlowError naming ``what`` if it cannot be."""
+    wanted = tuple(size for size in shape if size != 1)
+    given = tuple(size for size in x.shape[1:] if size != 1)
+    if x.ndim == 0 or given not in (wanted, (prod(shape),) if prod(shape) != 1 else ()):
+        forms = f"[N, {_sizes(shape)}]" + (f" or [N, {prod(shape)}]" if len(shape) > 1 else "")
+        raise FlowError(f"{what}: inputs have shape [{_sizes(x.shape)}]; expected {forms}")
+    if len(x) == 0:
+        raise FlowError(f"{what}: inputs hold no frame; give at least one")
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise FlowError(f"{what}: inputs hold NaN or infinity; give finite numbers")
+    kind = np.float64 if x.dtype.kind == "f" else np.int64
+    return x.reshape(len(x), *shape).astype(kind)
+
+
+def random_frames(program: Program, samples: int, seed: int) -> IntArray | FloatArray:
+    """Seeded frames ``[samples, *model input]`` in the model's own domain.
+
+    The first frames are the extremes (all at the lowest value, all at the highest, the two in turn); the rest is uniform
+    over the input type's range, for floats a quarter beyond it, so that the quantiser also saturates.
+    """
+    if samples < 1:
+        raise FlowError(f"--samples {samples}; give at least 1")
+    rng = np.random.default_rng(seed)
+    tensor = program.graph.tensors[program.graph.inputs[0]]
+    shape = (samples, *program.input_shape)
+    if program.integer_input:
+        return _integers(tensor, shape, rng)
+    low, high = _real_limits(tensor)
+    if program.host_pre:
+        spread = (high - low) * _MARGIN
+        drawn = rng.uniform(low - spread, high + spread, shape)
+    else:
+        # Nothing quantises on the host: the model itself takes the accelerator's integers, as floats.
+        drawn = _integers(tensor, shape, rng) * float(np.ravel(tensor.scale)[0]) + float(np.ravel(tensor.offset)[0])
+    _extremes(drawn.reshape(samples, -1), low, high)
+    return drawn
+
+
+def _integers(tensor: Tensor, shape: tuple[int, ...], rng: np.random.Generator) -> IntArray:
+    low, high = tensor.limits
+    frames = rng.integers(low, high, shape, endpoint=True)
+    if tensor.dtype == "BIPOLAR":
+        frames = rng.choice(np.array([-1, 1], dtype=np.int64), shape)
+    _extremes(frames.reshape(shape[0], -1), low, high)
+    return frames
+
+
+def _extremes(flat: np.ndarray, low: float, high: float) -> None:
+    for row, (even, odd) in enumerate(((low, low), (high, high), (low, high))):
+        if row + 1 < len(flat):
+            flat[row, 0::2], flat[row, 1::2] = even, odd
+
+
+def _real_limits(tensor: Tensor) -> tuple[float, float]:
+    corners = [bound * tensor.scale + tensor.offset for bound in tensor.limits]
+    return float(np.min(corners)), float(np.max(corners))
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, shape))

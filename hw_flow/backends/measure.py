@@ -1,0 +1,61 @@
+"""Simulate a build and record what was measured, for its report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hw_flow.backends.protocol import Build, Simulation
+from hw_flow.report.records import SimulationRecord, save_simulation
+from hw_flow.report.schema import Figure, Verification
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hw_flow.ir.tensor import IntArray
+
+
+def verification(run: Simulation, samples: int, stalled: Simulation | None = None) -> Verification | None:
+    """Verdict on a pass without stalls and, if there was one, a stalled pass; None if nothing was compared."""
+    if run.comparison is None:
+        return None
+    stalled_equal = None
+    if stalled is not None:
+        stalled_equal = stalled.fault is None and all((stalled.outputs[name] == run.outputs[name]).all() for name in run.outputs)
+    hardware = [one.fault for one in (run, stalled) if one is not None and one.fault is not None]
+    first = hardware[0].split(":")[0] if hardware else run.comparison.first_mismatch
+    return Verification(
+        bit_exact=not hardware and run.comparison.bit_exact and stalled_equal is not False,
+        samples=samples, mismatches=max(run.comparison.mismatches, run.wrong_frames), ties=run.comparison.ties,
+        first_mismatch=first, hardware_fault=hardware[0] if hardware else None, stalled_pass=stalled_equal,
+    )
+
+
+def performance(run: Simulation) -> dict[str, Figure]:
+    """Cycles of a pass, as figures."""
+    values = {"latency_cycles": run.latency_cycles, "cycles": run.cycles}
+    if run.interval_cycles is not None:
+        values = {"interval_cycles": run.interval_cycles, **values}
+    return {name: Figure(value=value, unit="cycles", source=run.source) for name, value in values.items()}
+
+
+def record(build: Build, run: Simulation, outcome: Verification | None, seconds: dict[str, float],
+           accuracy: Figure | None = None) -> SimulationRecord:
+    """Write ``sim/simulation.json`` of ``build`` and return its content."""
+    units = {"transfers": "beats", "stalls": "cycles", "starves": "cycles", "peak": "beats"}
+    streams = {
+        name: {key: Figure(value=value, unit=units[key], source=run.source) for key, value in counters.items()}
+        for name, counters in run.monitors.items()
+    }
+    result = SimulationRecord(
+        key=build.key, performance=performance(run), streams=streams, verification=outcome, seconds=seconds,
+        accuracy={"accuracy_hardware": accuracy} if accuracy is not None else {},
+    )
+    save_simulation(build.directory, result)
+    return result
+
+
+def accuracy(run: Simulation, labels: IntArray) -> Figure:
+    """Share of frames whose class is ``labels [N]``, in percent; the class is the one output, or the largest of several."""
+    results = run.results.reshape(len(run.results), -1)
+    predicted: np.ndarray = results[:, 0] if results.shape[1] == 1 else results.argmax(axis=1)
+    return Figure(value=round(100.0 * float((predicted == labels).mean()), 3), unit="%", source=run.source)

@@ -1,0 +1,99 @@
+"""Cycle-accurate runs of an emitted design, compared with the golden model and with QONNX."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hw_flow.backends.protocol import Build, Simulation
+from hw_flow.errors import FlowError
+from hw_flow.ir import execute
+from hw_flow.steps import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hw_flow.ir import Graph
+    from hw_flow.ir.tensor import FloatArray, IntArray
+    from hw_flow.rtl.design import Design
+    from sim import Model, SimResult
+
+
+def compile_model(design: Design) -> Model:
+    """Verilate ``design``, or take it from the cache."""
+    import sim
+
+    source = sim.Source(
+        top=design.top, files=tuple(design.directory / file for file in design.files), defines=("BW_MONITOR",))
+    return sim.build(source, (*design.inputs, *design.outputs), profile="check")
+
+
+def simulate(
+    build: Build, x: IntArray | FloatArray, *, stalls: bool = False, seed: int = 0, trace: Path | None = None,
+    compare: bool = True, steps: Steps,
+) -> Simulation:
+    """Run frames ``x [N, *model input]`` through the hardware of ``build``.
+
+    Raises
+    ------
+    FlowError : wrong inputs, or the hardware came to a standstill (a bug, reported with what stood still).
+    """
+    import sim
+
+    program, design = build.program, build.design
+    with steps("quantise input"):
+        integers = program.quantise_input(x)
+    with steps("compile simulator"):
+        model = compile_model(design)
+    streams = _streams(design, program.graph, integers)
+    with steps("simulate stalled" if stalls else "simulate"):
+        result = model.run(streams, stalls=sim.Stalls() if stalls else None, seed=seed, trace=trace)
+    if result.status != "done":
+        raise FlowError(f"{build.directory}: simulation ended in a {result.status} ({result.reason}); report this bug")
+    outputs = {
+        name: np.asarray(result.outputs[port.name], dtype=np.int64).reshape(len(x), *program.graph.tensors[name].shape)
+        for name, port in zip(program.graph.outputs, design.outputs, strict=True)
+    }
+    with steps("golden model"):
+        golden = execute(program.graph, integers)
+        fault = difference(program.graph, outputs, golden)
+    differs = [(outputs[name] != golden[name]).reshape(len(x), -1).any(axis=1) for name in program.graph.outputs]
+    comparison = None
+    if compare:
+        from hw_flow.frontend import compare as compare_with_qonnx
+
+        with steps("compare"):
+            comparison = compare_with_qonnx(program, x, outputs)
+    return Simulation(
+        outputs=outputs, results=program.finish(outputs), interval_cycles=result.interval_cycles or None,
+        latency_cycles=result.latency_cycles, cycles=result.cycles, monitors=_monitors(result), fault=fault,
+        wrong_frames=int(np.any(differs, axis=0).sum()), comparison=comparison, source=result.source,
+    )
+
+
+def difference(graph: Graph, outputs: Mapping[str, IntArray], golden: Mapping[str, IntArray]) -> str | None:
+    """Where the hardware's outputs first leave the golden model's, or None if they are equal."""
+    for name in graph.outputs:
+        wrong = outputs[name] != golden[name]
+        if wrong.any():
+            frame, *element = (int(index) for index in np.argwhere(wrong)[0])
+            where = (frame, *element)
+            producer = graph.producer(name)
+            return (f"{producer.name if producer else name}: frame {frame}, element {element}:"
+                    f" hardware {int(outputs[name][where])}, golden model {int(golden[name][where])}"
+                    f" ({int(wrong.sum())} of {wrong.size} differ)")
+    return None
+
+
+def _streams(design: Design, graph: Graph, integers: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    return {
+        port.name: np.asarray(integers[name]).reshape(len(integers[name]), -1)
+        for name, port in zip(graph.inputs, design.inputs, strict=True)
+    }
+
+
+def _monitors(result: SimResult) -> dict[str, dict[str, int]]:
+    return {name: {key: int(value) for key, value in asdict(monitor).items()} for name, monitor in result.monitors.items()}

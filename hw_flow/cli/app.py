@@ -1,0 +1,32 @@
+"""The tree of verbs. Modules of verbs import what they need when they run, so that ``--help`` is fast."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hw_flow.cli import chain, compiling, learning, measuring, search
+
+app = typer.Typer(
+    name="bitwright", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From a Brevitas network to verified, measured hardware.",
+)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and the warnings of other packages.")] = False,
+) -> None:
+    """From a Brevitas network to verified, measured hardware, with no vendor tool.
+
+    Exit codes: 0 done; 1 the finding is negative (a mismatch, a missing tool); 2 a fault of the input; 130 interrupted.
+    """
+    # `entry.main` has taken --debug off the arguments, wherever it stood; it is declared here for --help.
+    del debug
+
+
+for module in (chain, compiling, learning, measuring):
+    module.register(app)
+app.add_typer(search.app)

@@ -1,0 +1,121 @@
+"""``bitwright simulate``, ``bitwright synth`` and ``bitwright report``: measure a build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hw_flow.cli import options
+from hw_flow.cli.console import emit, json_only, note, steps
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    app.command()(simulate)
+    app.command()(synth)
+    app.command()(report)
+
+
+def simulate(
+    build: options.BuildDirectory,
+    inputs: options.Inputs = None,
+    labels: Annotated[Path | None, typer.Option("--labels", "-l", metavar="Y.npy", help="Classes \\[N]; gives the accuracy.")] = None,
+    samples: options.Samples = 16,
+    seed: options.Seed = 0,
+    stalls: Annotated[bool, typer.Option("--stalls", help="Random stalls on all ports.")] = False,
+    trace: Annotated[Path | None, typer.Option("--trace", help="Write waves, .vcd or .fst.")] = None,
+    save: Annotated[Path | None, typer.Option("--save", metavar="Y.npy", help="Write the results of the model.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Run frames through a build cycle by cycle and compare with the golden model and QONNX. Exit code 1 if they differ."""
+    from hw_flow import api
+    from hw_flow.backends import inputs as frames
+    from hw_flow.report.records import plain
+
+    with json_only(as_json), steps() as timer:
+        made = api.load(build)
+        known = frames.load_labels(labels) if labels is not None else None
+        run = api.simulate(made, inputs, samples=samples, seed=seed, stalls=stalls, trace=trace, labels=known, steps=timer)
+        if save is not None:
+            frames.save_array(save, run.results)
+        record = api.simulation_record(made)
+    outcome = record.verification
+    assert outcome is not None
+    if as_json:
+        emit({**outcome.model_dump(), **plain(record.performance), **plain(record.accuracy), "source": run.source,
+              "streams": {name: plain(values) for name, values in record.streams.items()}, "seconds": record.seconds})
+    else:
+        verdict = "bit-exact" if outcome.bit_exact else f"{outcome.mismatches} samples differ, first at {outcome.first_mismatch}"
+        print(f"{build}: {verdict} over {outcome.samples:,} samples, {outcome.ties} ties")
+        if outcome.hardware_fault is not None:
+            print(f"  hardware differs from the golden model: {outcome.hardware_fault}")
+        for name, figure in {**record.performance, **record.accuracy}.items():
+            print(f"  {name.replace('_', ' ')}: {figure.value:,} {figure.unit} ({figure.source})")
+    if not outcome.bit_exact:
+        raise typer.Exit(1)
+
+
+def synth(
+    design: Annotated[Path, typer.Argument(metavar="MODEL.onnx|BUILD", help="QONNX file, or a build directory.", show_default=False)],
+    target: Annotated[str, typer.Option("--target", "-T", help="xc7, xcup, ecp5, ice40 or generic.")] = "xc7",
+    nodsp: Annotated[bool, typer.Option("--nodsp", help="No DSP blocks: LUTs only.")] = False,
+    flatten: Annotated[bool, typer.Option("--flatten", help="Also synthesise the whole top in one run.")] = False,
+    folding: options.Folding = None,
+    target_cycles: options.TargetCycles = None,
+    unfold: options.Unfold = False,
+    input_type: options.InputType = None,
+    input_scale: options.InputScale = None,
+    as_json: options.Json = False,
+) -> None:
+    """Synthesise with Yosys: LUTs, flip-flops, RAM and DSP of every layer, FIFO and converter, and of the whole."""
+    from hw_flow import api
+
+    with json_only(as_json), steps() as timer:
+        if design.is_dir():
+            made = api.load(design)
+        else:
+            wanted = api.BuildOptions(
+                folding=folding, target_cycles=target_cycles, unfold=unfold, input_type=input_type, input_scale=input_scale)
+            made = api.build_cached(design, wanted, steps=timer)
+        resources = api.synth(made, to=target, nodsp=nodsp, flatten=flatten, steps=timer)
+    if as_json:
+        from hw_flow.report.records import plain
+
+        emit({
+            "design": str(design), "target": target, "source": next(iter(resources.total.values())).source,
+            "totals": plain(resources.total), "flat": plain(resources.flat) if resources.flat is not None else None,
+            "layers": {name: {"kind": resources.kinds[name], **plain(values)} for name, values in resources.layers.items()},
+            "folding": {name: {"PE": own.pe, "SIMD": own.simd} for name, own in made.folding.items()},
+            "notes": list(made.notes), "seconds": timer.seconds,
+        })
+        return
+    from rich.console import Console
+
+    from hw_flow.report.terminal import resources_table
+
+    if not design.is_dir():
+        for text in made.notes:
+            note(text)
+    Console().print(resources_table(resources))
+
+
+def report(
+    build: options.BuildDirectory,
+    as_json: options.Json = False,
+) -> None:
+    """Write report.json, report.png and FINN's report files of a build, and show the tables."""
+    from hw_flow import api
+
+    with json_only(as_json):
+        result = api.report(build)
+    if as_json:
+        emit(result.model_dump())
+        return
+    from rich.console import Console
+
+    from hw_flow.report.terminal import show
+
+    show(result, Console())
+    print(f"  written: {build / 'report.json'}, {build / 'report.png'}, {build / 'report'}")

@@ -1,0 +1,23 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="QONNX file.", show_default=False)]
+BuildDirectory = Annotated[Path, typer.Argument(metavar="BUILD", help="Directory made by `bitwright build`.", show_default=False)]
+Folding = Annotated[Path | None, typer.Option("--folding", "-f", metavar="FILE.json", help="Folding in FINN's JSON.")]
+TargetCycles = Annotated[int | None, typer.Option("--target-cycles", "-c", help="Fold for this many cycles a frame.")]
+Unfold = Annotated[bool, typer.Option("--unfold", help="Every layer at full width.")]
+InputType = Annotated[
+    str | None, typer.Option("--input-type", "-t", help="Take the input as integers of this type, for example UINT8.")]
+InputScale = Annotated[
+    str | None, typer.Option("--input-scale", help="Real value of one step of the integer input, for example 1/255.")]
+Inputs = Annotated[
+    Path | None, typer.Option("--inputs", "-i", metavar="X.npy", help="Frames \\[N, ...]; without it random ones, extremes among them.")]
+Samples = Annotated[int, typer.Option("--samples", "-n", help="Number of random frames.")]
+Seed = Annotated[int, typer.Option("--seed", "-s", help="Of random frames and stalls.")]
+Json = Annotated[bool, typer.Option("--json", "-j", help="Print JSON on stdout, everything else on stderr.")]

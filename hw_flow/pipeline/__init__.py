@@ -1,0 +1,1 @@
+"""Chains of verbs: verify one model, or run everything from one YAML."""

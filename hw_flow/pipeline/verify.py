@@ -1,0 +1,101 @@
+"""Verify: build any QONNX file, run it cycle by cycle, compare with QONNX execution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from hw_flow import api, backends
+from hw_flow.backends import BuildOptions, inputs, measure
+from hw_flow.steps import Steps
+
+
+class VerifyResult(BaseModel):
+    """What ``bitwright verify --json`` prints.
+
+    Attributes
+    ----------
+    bit_exact : hardware equals the golden model, and that equals QONNX execution but for ties.
+    samples, mismatches : frames run, frames that differ.
+    ties : values that float32 rounding may put on either side of a rounding boundary.
+    first_mismatch : node where the first difference arises, or None.
+    hardware_fault : where hardware leaves the golden model (a bug), or None.
+    stalled_pass : whether the pass with random stalls gave the same outputs; None without ``--stalls``.
+    interval_cycles : steady cycles between frames, measured without stalls; None with a single frame.
+    latency_cycles : first input beat to last output beat of the first frame, counted inclusively.
+    interval_cycles_estimate : of the slowest node, from the graph.
+    source : of the measured cycles.
+    host_ops : what stays on the host: ``name``, ``op_type``, ``reason``, ``side``.
+    folding : PE and SIMD by node.
+    seconds : wall clock by step, and ``total``.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    bit_exact: bool
+    samples: int
+    mismatches: int
+    ties: int
+    first_mismatch: str | None
+    hardware_fault: str | None
+    stalled_pass: bool | None
+    interval_cycles: int | None
+    latency_cycles: int
+    cycles: int
+    interval_cycles_estimate: int
+    source: str
+    host_ops: list[dict[str, str]]
+    folding: dict[str, dict[str, Any]]
+    notes: list[str]
+    seconds: dict[str, float]
+
+
+def verify(
+    model: Path, *, folding: Path | None = None, target_cycles: int | None = None, unfold: bool = False,
+    frames: Path | None = None,
+    samples: int = 16, seed: int = 0, stalls: bool = False,
+    input_type: str | None = None, input_scale: str | None = None,
+    output: Path | None = None, backend: str = "rtl", steps: Steps | None = None,
+) -> VerifyResult:
+    """Build ``model``, simulate it without stalls and, on request, with them, and compare all outputs.
+
+    Parameters
+    ----------
+    frames : ``.npy`` file; None draws ``samples`` frames with ``seed``, extremes among them.
+    output : keep the build here; None keeps it in the cache, so that a second call needs no build.
+
+    Raises
+    ------
+    FlowError, SimError : the model or the inputs cannot be used; one line.
+    """
+    from hw_flow import folding as foldings
+
+    steps = steps or Steps()
+    options = BuildOptions(
+        input_type=input_type, input_scale=input_scale, folding=folding, target_cycles=target_cycles, unfold=unfold)
+    engine = backends.get(backend)
+    if output is None:
+        build = api.build_cached(model, options, backend=backend, steps=steps)
+    else:
+        build = engine.build(model, output, options, steps)
+    x = inputs.frames(build.program, frames, samples, seed)
+    run = engine.simulate(build, x, stalls=False, seed=seed, trace=None, compare=True, steps=steps)
+    stalled = None
+    if stalls:
+        stalled = engine.simulate(build, x, stalls=True, seed=seed, trace=None, compare=False, steps=steps)
+    outcome = measure.verification(run, len(x), stalled)
+    assert outcome is not None
+    seconds = {**steps.seconds, "total": round(sum(steps.seconds.values()), 3)}
+    measure.record(build, run, outcome, dict(steps.seconds))
+    plan = build.folding
+    return VerifyResult(
+        model=str(model), bit_exact=outcome.bit_exact, samples=outcome.samples, mismatches=outcome.mismatches, ties=outcome.ties,
+        first_mismatch=outcome.first_mismatch, hardware_fault=outcome.hardware_fault, stalled_pass=outcome.stalled_pass,
+        interval_cycles=run.interval_cycles, latency_cycles=run.latency_cycles, cycles=run.cycles,
+        interval_cycles_estimate=foldings.interval_cycles(build.graph, plan), source=run.source,
+        host_ops=[dict(op) for op in build.stamp["host_ops"]],
+        folding={name: {"PE": own.pe, "SIMD": own.simd} for name, own in plan.items()}, notes=list(build.notes), seconds=seconds,
+    )

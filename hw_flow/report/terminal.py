@@ -1,0 +1,118 @@
+"""The report as tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hw_flow.report.schema import Figure, Report, Resources
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_SHOWN = ("luts", "ff", "carry", "lutram", "srl", "bram18", "ebr", "uram", "spram", "dsp", "gates", "area")
+
+
+def show(report: Report, console: Console) -> None:
+    """Print ``report``: layers, totals, performance, verification, notes. Every column names its source."""
+    console.print(f"[bold]{report.name}[/bold] ({report.model_file}, back end {report.backend})", highlight=False)
+    console.print(_layers(report))
+    for name, figure in {**report.performance, **report.accuracy}.items():
+        console.print(f"  {name.replace('_', ' ')}: {number(figure)}  [dim]{figure.source}[/dim]", highlight=False)
+    if report.verification is not None:
+        _verification(report, console)
+    for op in report.host_ops:
+        where = f"on the host {op.side} the accelerator"
+        console.print(f"  {where}: {op.name} ({op.op_type}), {op.reason}", highlight=False, style="dim")
+    if report.seconds:
+        spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.seconds.items())
+        console.print(f"  seconds: {spent}", highlight=False, style="dim")
+
+
+def number(figure: Figure) -> str:
+    """``1,234 cycles``; a plain count has no unit."""
+    value = f"{figure.value:,}" if isinstance(figure.value, int) else f"{figure.value:,.6g}"
+    return value if figure.unit == "1" else f"{value} {figure.unit}"
+
+
+def _layers(report: Report) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("layer")
+    table.add_column("types")
+    for title in ("PE", "SIMD", "cycles\n[dim]model[/dim]"):
+        table.add_column(title, justify="right")
+    columns = [(resources, name) for resources in report.resources.values() for name in _SHOWN if _worth_showing(resources, name)]
+    for resources, name in columns:
+        table.add_column(f"{name}\n[dim]{resources.target} {resources.total[name].source}[/dim]", justify="right")
+    for layer in report.layers:
+        folded = layer.folding
+        types = f"{folded['weights']} x {folded['activations']}" if "weights" in folded else ""
+        table.add_row(layer.name, types, str(folded["PE"]), str(folded.get("SIMD", "")), number_only(layer.figures["cycles"]),
+                      *(_cell(resources.layers.get(layer.name, {}), name) for resources, name in columns))
+    for kind in _other_kinds(report):
+        table.add_row(f"{kind}s", "", "", "", "", *(_sum(resources, kind, name) for resources, name in columns))
+    if columns:
+        table.add_section()
+        table.add_row("whole top", "", "", "", "", *(_cell(resources.total, name) for resources, name in columns), style="bold")
+    return table
+
+
+def number_only(figure: Figure) -> str:
+    """The value with thousands separated, without its unit."""
+    return f"{figure.value:,}" if isinstance(figure.value, int) else f"{figure.value:,.6g}"
+
+
+def _worth_showing(resources: Resources, name: str) -> bool:
+    if name not in resources.total:
+        return False
+    rows = (resources.total, *resources.layers.values())
+    return name in ("luts", "ff", "gates") or any(row[name].value for row in rows if name in row)
+
+
+def _other_kinds(report: Report) -> list[str]:
+    """Kinds of what is no node: FIFOs, converters."""
+    nodes = {layer.name for layer in report.layers}
+    pairs = (pair for resources in report.resources.values() for pair in resources.kinds.items())
+    return sorted({kind for name, kind in pairs if name not in nodes})
+
+
+def _cell(figures: dict[str, Figure], name: str) -> str:
+    return number_only(figures[name]) if name in figures else "-"
+
+
+def _sum(resources: Resources, kind: str, name: str) -> str:
+    rows = (row for layer, row in resources.layers.items() if resources.kinds[layer] == kind)
+    values = [row[name].value for row in rows if name in row]
+    return f"{sum(values):,}" if values else "-"
+
+
+def _verification(report: Report, console: Console) -> None:
+    outcome = report.verification
+    assert outcome is not None
+    verdict = "[green]bit-exact[/green]" if outcome.bit_exact else f"[red]differs[/red], first at {outcome.first_mismatch}"
+    ties = f", {outcome.ties} ties" if outcome.ties else ""
+    stalled = ""
+    if outcome.stalled_pass is not None:
+        stalled = ", stalled pass equal" if outcome.stalled_pass else ", stalled pass [red]differs[/red]"
+    console.print(f"  {verdict} over {outcome.samples:,} samples{ties}{stalled}", highlight=False)
+
+
+def resources_table(resources: Resources) -> Table:
+    """One synthesis: a row per layer, the total last."""
+    from rich.table import Table
+
+    names = [name for name in _SHOWN if _worth_showing(resources, name)]
+    source = next(iter(resources.total.values())).source
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), title=f"{resources.target}, {source}")
+    table.add_column("layer")
+    for name in names:
+        table.add_column(name, justify="right")
+    for layer, row in resources.layers.items():
+        table.add_row(layer, *(_cell(row, name) for name in names))
+    table.add_section()
+    table.add_row("total", *(_cell(resources.total, name) for name in names), style="bold")
+    if resources.flat is not None:
+        table.add_row("flat", *(_cell(resources.flat, name) for name in names))
+    return table

@@ -1,0 +1,44 @@
+"""Named steps of a job: their seconds, and a listener that may show progress.
+
+Functions that take more than a moment accept a ``Steps`` and wrap each part in ``with steps("simulate")``.
+What listens (a terminal, nothing) is the caller's business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Listener(Protocol):
+    """Told when steps begin and end."""
+
+    def begin(self, name: str) -> None:
+        """Step ``name`` starts."""
+
+    def end(self, name: str, seconds: float) -> None:
+        """Step ``name`` ended, also when it failed."""
+
+
+class Steps:
+    """Records wall-clock seconds by step name; a name used twice adds up."""
+
+    def __init__(self, listener: Listener | None = None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._listener = listener
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time the enclosed block as step ``name``."""
+        if self._listener is not None:
+            self._listener.begin(name)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
+            if self._listener is not None:
+                self._listener.end(name, spent)
