@@ -1,0 +1,45 @@
+"""Which hardware a node gets: the rules for memories and multipliers, in one place."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hw_flow.folding import NodeFolding
+
+Style = Literal["distributed", "block"]
+
+# A 6-input LUT holds 64 bits of one column, an 18 kbit block RAM 512 words of 36 bits.
+_LUT_DEPTH = 64
+_BLOCK_DEPTH, _BLOCK_WIDTH = 512, 36
+# LUTs that one 18 kbit block RAM is worth; devices have 100 to 200 LUTs for each.
+_LUTS_PER_BLOCK = 64
+# Deeper tables of thresholds are looked up in a cycle of their own.
+_DIRECT_TABLE_DEPTH = 256
+# Products of wider operands go to DSP blocks: a LUT product of two 5-bit operands costs about 45 LUTs.
+_LUT_PRODUCT_BITS = 4
+
+
+def weight_style(folding: NodeFolding, words: int, width: int) -> Style:
+    """Where ``words`` of ``width`` bits of weights live; ``auto`` weighs LUTs against block RAMs."""
+    if folding.ram_style != "auto":
+        return folding.ram_style
+    return memory_style(words, width)
+
+
+def memory_style(words: int, width: int) -> Style:
+    """The cheaper of LUTs and block RAM for a read-only memory."""
+    luts = -(-words // _LUT_DEPTH) * width
+    blocks = -(-words // _BLOCK_DEPTH) * -(-width // _BLOCK_WIDTH)
+    return "block" if words > 1 and luts > blocks * _LUTS_PER_BLOCK else "distributed"
+
+
+def table_latency(words: int) -> int:
+    """Cycles from address to threshold for a table of ``words``."""
+    return int(words > _DIRECT_TABLE_DEPTH)
+
+
+def multiplier(folding: NodeFolding, act_width: int, weight_width: int) -> Literal["MulLut", "MulDsp"]:
+    """What multiplies an activation by a weight."""
+    if folding.res_type != "auto":
+        return "MulDsp" if folding.res_type == "dsp" else "MulLut"
+    return "MulDsp" if min(act_width, weight_width) > _LUT_PRODUCT_BITS else "MulLut"

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Matrix-vector-activation unit: for every vector of Mw elements, Mh dot products, then thresholds.
+///
+/// In: Mw/Simd beats of Simd elements. Out: Mh/Pe beats of Pe results, rows in order. For each of the
+/// Mh/Pe neuron folds it runs through the Mw/Simd synapse folds, with Pe*Simd products a cycle, so
+/// the interval is exactly (Mw/Simd)*(Mh/Pe) cycles a vector, back to back: the first neuron fold computes
+/// while the vector streams in, the others replay it, and the next vector may follow at once.
+/// Weights come from a memory outside with a registered output: word nf * Mw/Simd + sf, lane p's
+/// Simd weights at p * Simd * WeightWidth. ThresholdBits == 0 gives the sums (modulo 2^OutWidth),
+/// otherwise see bw_threshold_search for the tables.
+/// Latency from a fold's last beat: bw_pkg::mvau_latency(...) cycles. ready_o depends on registers only.
+module bw_mvau #(
+  parameter int unsigned Mw = 64,
+  parameter int unsigned Mh = 64,
+  parameter int unsigned Pe = 4,
+  parameter int unsigned Simd = 16,
+  parameter int unsigned ActWidth = 2,
+  parameter bw_pkg::num_e ActKind = bw_pkg::Unsigned,
+  parameter int unsigned WeightWidth = 2,
+  parameter bw_pkg::num_e WeightKind = bw_pkg::Signed,
+  parameter int unsigned SumWidth = 12,
+  parameter bw_pkg::mul_e Mul = bw_pkg::MulLut,
+  parameter int unsigned ThresholdBits = 0,
+  parameter int unsigned ThresholdWidth = SumWidth,
+  parameter int unsigned ThresholdFolds = 1,  // Mh/Pe, or 1 if the thresholds of all folds are equal
+  parameter bit Descending = 1'b0,
+  parameter int Base = 0,
+  parameter int unsigned OutWidth = SumWidth,
+  parameter bit TableLatency = 1'b0,
+  localparam int unsigned Words = (Mw / Simd) * (Mh / Pe),
+  localparam int unsigned WeightAddrWidth = Words > 1 ? $clog2(Words) : 1,
+  localparam int unsigned Bits = ThresholdBits > 0 ? ThresholdBits : 1,
+  localparam int unsigned FoldWidth = ThresholdFolds > 1 ? $clog2(ThresholdFolds) : 0,
+  localparam int unsigned TableAddrWidth = FoldWidth + Bits > 1 ? FoldWidth + Bits - 1 : 1,
+  localparam int unsigned TableWidth = ThresholdWidth + 32'(Descending)
+) (
+  input  logic                                        clk_i,
+  input  logic                                        rst_ni,
+  input  logic                                        valid_i,
+  output logic                                        ready_o,
+  input  logic [Simd*ActWidth-1:0]                    data_i,
+  output logic                                        memory_en_o,  // for both memories
+  output logic [WeightAddrWidth-1:0]                  weight_addr_o,
+  input  logic [Pe*Simd*WeightWidth-1:0]              weight_i,
+  output logic [Bits-1:0][Pe-1:0][TableAddrWidth-1:0] table_addr_o,
+  input  logic [Bits-1:0][Pe-1:0][TableWidth-1:0]     table_i,
+  output logic                                        valid_o,
+  input  logic                                        ready_i,
+  output logic [Pe*OutWidth-1:0]                      data_o
+);
+
+  localparam int unsigned SynapseFold = Mw / Simd;
+  localparam int unsigned NeuronFold = Mh / Pe;
+
+  logic en;
+  logic act_valid, act_last;
+  logic [Simd*ActWidth-1:0] act;
+  logic [Pe-1:0] sum_valid;
+  logic [Pe-1:0][SumWidth-1:0] sum;
+  logic result_valid, result_ready;
+  logic [Pe-1:0][OutWidth-1:0] result;
+
+  // Everything up to the result moves or waits together.
+  assign en = !result_valid || result_ready;
+  assign memory_en_o = en;
+
+  bw_replay #(
+    .Width(Simd * ActWidth),
+    .Beats(SynapseFold),
+    .Repeats(NeuronFold)
+  ) u_replay (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .en_i(en),
+    .valid_i(valid_i),
+    .ready_o(ready_o),
+    .data_i(data_i),
+    .addr_o(weight_addr_o),
+    .valid_o(act_valid),
+    .last_o(act_last),
+    .data_o(act)
+  );
+
+  for (genvar p = 0; p < Pe; p++) begin : gen_pe
+    bw_dot_acc #(
+      .Simd(Simd),
+      .ActWidth(ActWidth),
+      .ActKind(ActKind),
+      .WeightWidth(WeightWidth),
+      .WeightKind(WeightKind),
+      .Beats(SynapseFold),
+      .SumWidth(SumWidth),
+      .Mul(Mul)
+    ) u_dot_acc (
+      .clk_i(clk_i),
+      .rst_ni(rst_ni),
+      .en_i(en),
+      .valid_i(act_valid),
+      .last_i(act_last),
+      .act_i(act),
+      .weight_i(weight_i[p*Simd*WeightWidth+:Simd*WeightWidth]),
+      .valid_o(sum_valid[p]),
+      .sum_o(sum[p])
+    );
+  end
+
+  if (ThresholdBits == 0) begin : gen_raw
+    assign result_valid = sum_valid[0];
+    for (genvar p = 0; p < Pe; p++) begin : gen_lane
+      assign result[p] = OutWidth'($signed(sum[p]));
+    end
+    assign table_addr_o = '0;
+    logic unused;
+    assign unused = &{1'b0, table_i};
+  end else begin : gen_threshold
+    bw_threshold_search #(
+      .Pe(Pe),
+      .InWidth(SumWidth),
+      .InSigned(1'b1),
+      .ThresholdWidth(ThresholdWidth),
+      .Bits(ThresholdBits),
+      .Folds(ThresholdFolds),
+      .Descending(Descending),
+      .Base(Base),
+      .OutWidth(OutWidth),
+      .TableLatency(TableLatency)
+    ) u_search (
+      .clk_i(clk_i),
+      .rst_ni(rst_ni),
+      .en_i(en),
+      .valid_i(sum_valid[0]),
+      .data_i(sum),
+      .addr_o(table_addr_o),
+      .table_i(table_i),
+      .valid_o(result_valid),
+      .data_o(result)
+    );
+  end
+
+  // A result comes every SynapseFold cycles at most.
+  bw_spill_register #(
+    .Width(Pe * OutWidth),
+    .HalfRate(SynapseFold > 1)
+  ) u_out (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(result_valid),
+    .ready_o(result_ready),
+    .data_i(result),
+    .valid_o(valid_o),
+    .ready_i(ready_i),
+    .data_o(data_o)
+  );
+
+  logic unused_valid;
+  assign unused_valid = &{1'b0, sum_valid};
+
+`ifndef SYNTHESIS
+  bw_stream_check #(
+    .Width(Pe * OutWidth)
+  ) u_check (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(valid_o),
+    .ready_i(ready_i),
+    .data_i(data_o)
+  );
+`endif
+
+  if (Pe == 0 || Simd == 0 || Mw % Simd != 0 || Mh % Pe != 0) begin : gen_check
+    $error("bw_mvau: Simd must divide Mw and Pe must divide Mh");
+  end
+  if (ThresholdFolds != 1 && ThresholdFolds != NeuronFold) begin : gen_check_folds
+    $error("bw_mvau: ThresholdFolds must be 1 or Mh/Pe");
+  end
+
+endmodule
