@@ -86,7 +86,7 @@ def synthesise(
     )
     modules = Counter(instance.module for instance in design.instances)
     glue = SynthJob(
-        top=design.top, files=whole.files, target=target, nodsp=nodsp is True, blackboxes=tuple(sorted(modules)),
+        top=design.top, files=_paths(design, _glue_files(design)), target=target, nodsp=nodsp is True, blackboxes=tuple(sorted(modules)),
         liberty=liberty, timeout_s=timeout_s,
     )
     results = run_all([*jobs.values(), glue, *([whole] if flatten else [])], workers=workers, progress=progress)
@@ -174,6 +174,15 @@ def _run_missing(missing: Mapping[str, SynthJob], workers: int, progress: bool) 
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return made
+
+
+def _glue_files(design: Design) -> list[str]:
+    """The files of the design without the memories inside its instances, so that new weights leave the glue's entry valid."""
+    inner = {
+        name for instance in design.instances for name in instance.files if Path(name).stem.startswith(f"{instance.module}_")
+    }
+    own = {instance.files[-1] for instance in design.instances}
+    return [name for name in design.files if name not in inner or name in own]
 
 
 def _counted(modules: Mapping[str, int]) -> str:

@@ -78,15 +78,15 @@ def cache_directory() -> Path:
 def cache_key(job: SynthJob) -> str:
     """Hash of everything that the result depends on.
 
-    File names do not count, and the top's own name is replaced in the sources: two generated wrappers that differ in
-    nothing else, such as equal FIFOs, are one entry.
+    File names do not count, and the top's own name, also as a prefix (``<top>_weights``), is replaced in the sources: two
+    generated wrappers that differ in nothing else, such as equal FIFOs, are one entry.
     """
     digest = hashlib.sha256()
 
     def add(label: str, value: bytes) -> None:
         digest.update(f"{label} {len(value)}\n".encode() + value)
 
-    own_name = re.compile(rb"\b" + re.escape(job.top.encode()) + rb"\b")
+    own_name = re.compile(rb"\b" + re.escape(job.top.encode()) + rb"(?=\b|_)")
     add("tool", f"{SCRIPT_VERSION} {yosys_version()}".encode())
     for path in job.files:
         add("file", own_name.sub(b"<top>", path.read_bytes()))

@@ -13,6 +13,7 @@ from hw_flow.errors import FlowError
 from hw_flow.synth.job import SynthJob, SynthResult
 from hw_flow.synth.resources import Resources
 
+_LINE = 300
 # Left by hierarchy and flattening; they are not hardware.
 _NO_HARDWARE = frozenset({"$scopeinfo", "$print", "$check", "$assert", "$assume", "$cover", "$meminit", "$meminit_v2"})
 
@@ -95,6 +96,9 @@ def error_line(log: Path) -> str:
     """The first error in a log, shortened; of a crash, its last line."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     for line in lines:
-        if re.search(r"\b(ERROR|error):|^(Traceback|ModuleNotFoundError|ImportError)", line):
-            return line[:300] if not line.startswith("Traceback") else lines[-1][:300]
-    return lines[-1][:300] if lines else "no output"
+        if line.startswith("Traceback"):
+            return lines[-1][:_LINE]
+        if re.search(r"\b(ERROR|Error|error):|^(ModuleNotFoundError|ImportError)", line):
+            # Slang names sources relative to the directory that the tool ran in, which means nothing to a reader.
+            return re.sub(r"^\.\./.+?(?=:\d+:)", lambda match: str((log.parent / match.group()).resolve()), line)[:_LINE]
+    return lines[-1][:_LINE] if lines else "no output"

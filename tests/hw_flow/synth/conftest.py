@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,10 +77,9 @@ def cache_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _cache(cache_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _cache(cache_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test of this folder shares one cache, so that a module is synthesised once."""
     monkeypatch.setenv("BITWRIGHT_CACHE", str(cache_root))
-    yield
 
 
 @pytest.fixture
