@@ -56,8 +56,10 @@ def matmul(x: IntArray, w: IntArray) -> IntArray:
     """Exact integer product ``[..., K] @ [K, M]``."""
     bound = int(np.abs(x).max(initial=0)) * int(np.abs(w).sum(axis=0).max(initial=0))
     if bound < _EXACT_FLOAT:
-        return np.rint(x.astype(np.float64) @ w.astype(np.float64)).astype(np.int64)
-    return x @ w
+        exact: IntArray = np.rint(x.astype(np.float64) @ w.astype(np.float64)).astype(np.int64)
+        return exact
+    product: IntArray = x @ w
+    return product
 
 
 def check_input(graph: Graph, name: str, inputs: Mapping[str, IntArray]) -> IntArray:

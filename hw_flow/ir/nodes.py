@@ -8,6 +8,9 @@ import numpy as np
 
 from hw_flow.ir.tensor import IntArray
 
+# Up to this many thresholds, comparing all elements with each is faster than a search per channel.
+_FEW = 8
+
 
 @dataclass(frozen=True, eq=False)
 class Thresholds:
@@ -36,12 +39,22 @@ class Thresholds:
 
     def __call__(self, x: IntArray) -> IntArray:
         """Apply to int64 ``[..., C]``; returns the same shape."""
-        out = np.empty_like(x)
-        rows = np.arange(x.shape[-1]) if len(self.values) > 1 else np.zeros(x.shape[-1], dtype=np.intp)
-        for channel, row in enumerate(rows):
-            count = np.searchsorted(self.values[row], x[..., channel], side="right")
-            out[..., channel] = self.levels - count if self.descending[row] else count
-        return self.base + self.step * out
+        count = self._count(x)
+        count = np.where(self.descending, self.levels - count, count)
+        return self.base + self.step * count
+
+    def _count(self, x: IntArray) -> IntArray:
+        """Thresholds that each element reaches."""
+        if len(self.values) == 1:
+            return np.searchsorted(self.values[0], x, side="right").astype(np.int64)
+        if self.levels <= _FEW:
+            count = np.zeros(x.shape, dtype=np.int64)
+            for level in range(self.levels):
+                count += x >= self.values[:, level]
+            return count
+        columns = np.ascontiguousarray(x.reshape(-1, x.shape[-1]).T)
+        counts = [np.searchsorted(row, column, side="right") for row, column in zip(self.values, columns, strict=True)]
+        return np.stack(counts, axis=-1).astype(np.int64).reshape(x.shape)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,0 +1,149 @@
+"""Bring a model into the one form that the rest of the front end reads.
+
+One input, one output, a chain of nodes between them, constants folded (quantisers of weights stay,
+they carry the integer types), every shape known, and no node that names the batch size.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import onnx
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.fold_constants import FoldConstants
+from qonnx.transformation.infer_shapes import InferShapes
+
+from hw_flow.errors import FlowError
+from hw_flow.frontend.support import check_operators
+
+# Reserved batch size for the check that no node moves, splits or counts the batch axis.
+_PROBE = 1009
+
+
+def clean(proto: onnx.ModelProto, where: str) -> ModelWrapper:
+    """Cleaned copy of ``proto`` at batch size 1; ``where`` is the file name for messages."""
+    model = ModelWrapper(onnx.ModelProto.FromString(proto.SerializeToString()), fix_missing_initializer_valueinfo=False)
+    graph = model.graph
+    _drop_static_inputs(graph)
+    _drop_dead_nodes(graph)
+    check_operators(graph)
+    _check_interface(graph, where)
+    del graph.value_info[:]
+    graph.input[0].type.tensor_type.shape.dim[0].ClearField("dim_param")
+    graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    for output in graph.output:
+        output.type.tensor_type.ClearField("shape")
+    model = _infer(ModelWrapper(model.model), where)
+    try:
+        model = model.transform(FoldConstants())
+    except Exception as error:  # qonnx and onnxruntime raise bare Exception for bad constants
+        raise FlowError(f"{where}: constants cannot be folded ({_line(error)}); export the network again") from error
+    _drop_dead_nodes(model.graph)
+    _free_batch(model)
+    return _probe_batch(_infer(model, where), where)
+
+
+def with_batch(model: ModelWrapper, batch: int) -> ModelWrapper:
+    """Copy of a cleaned model that takes ``batch`` frames at once."""
+    copy = onnx.ModelProto.FromString(model.model.SerializeToString())
+    del copy.graph.value_info[:]
+    for output in copy.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    copy.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
+    return ModelWrapper(copy).transform(InferShapes())
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def _infer(model: ModelWrapper, where: str) -> ModelWrapper:
+    try:
+        model = model.transform(InferShapes())
+    except Exception as error:
+        raise FlowError(f"{where}: shapes do not fit together ({_line(error)}); export the network again") from error
+    for node in model.graph.node:
+        for name in node.output:
+            if name and model.get_tensor_shape(name) is None:
+                raise FlowError(f"{node.name}: the shape of its output '{name}' cannot be inferred; "
+                                f"check the ranks of the inputs of this {node.op_type}")
+    return model
+
+
+def _drop_static_inputs(graph: onnx.GraphProto) -> None:
+    """Old exporters list initialisers as graph inputs too."""
+    static = {tensor.name for tensor in graph.initializer}
+    for value in [value for value in graph.input if value.name in static]:
+        graph.input.remove(value)
+
+
+def _drop_dead_nodes(graph: onnx.GraphProto) -> None:
+    needed = {value.name for value in graph.output}
+    for node in reversed(list(graph.node)):
+        if needed.isdisjoint(node.output):
+            graph.node.remove(node)
+        else:
+            needed.update(node.input)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in needed]:
+        graph.initializer.remove(tensor)
+
+
+def _check_interface(graph: onnx.GraphProto, where: str) -> None:
+    if len(graph.input) != 1 or len(graph.output) != 1:
+        raise FlowError(f"{where}: the network has {len(graph.input)} inputs and {len(graph.output)} outputs; "
+                        "export it with one of each")
+    value = graph.input[0]
+    dims = value.type.tensor_type.shape.dim
+    if len(dims) < 2:
+        raise FlowError(f"{where}: input '{value.name}' has rank {len(dims)}; it must be [batch, ...]")
+    for axis, dim in enumerate(dims):
+        if axis and dim.dim_value < 1:
+            raise FlowError(f"{where}: axis {axis} of input '{value.name}' is symbolic ('{dim.dim_param or '?'}'); "
+                            "only the batch may be: export the network with fixed sizes")
+
+
+def _free_batch(model: ModelWrapper) -> None:
+    """Rewrite reshapes so that they copy the batch axis instead of naming its size."""
+    graph = model.graph
+    static = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if node.input and node.input[0] in static:
+            continue
+        source, sink = model.get_tensor_shape(node.input[0]), model.get_tensor_shape(node.output[0])
+        if node.op_type in ("Reshape", "Flatten"):
+            if len(sink) < 2 or sink[0] != 1 or source[0] != 1:
+                raise FlowError(f"{node.name} ({node.op_type}): makes {sink} of {source}, which drops the batch axis; "
+                                "keep it as the first one")
+            _reshape(graph, node, sink[1:])
+        elif node.op_type == "Squeeze" and len(node.input) < 2 and not node.attribute:
+            _reshape(graph, node, [size for size in source[1:] if size != 1])
+
+
+def _reshape(graph: onnx.GraphProto, node: onnx.NodeProto, frame: list[int]) -> None:
+    """Turn ``node`` into a Reshape to ``frame``; 0 copies the batch axis."""
+    name = f"{node.output[0]}_shape"
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, *frame], dtype=np.int64), name))
+    node.CopyFrom(onnx.helper.make_node("Reshape", [node.input[0], name], list(node.output), name=node.name))
+
+
+def _probe_batch(model: ModelWrapper, where: str) -> ModelWrapper:
+    """Raise FlowError if some activation does not keep the batch as its first axis."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            probe = with_batch(model, _PROBE)
+    except Exception as error:
+        raise FlowError(f"{where}: the network only works at batch size 1 ({_line(error)}); "
+                        "export it with a symbolic batch axis") from error
+    moving = {model.graph.input[0].name}
+    for node in model.graph.node:
+        if moving.isdisjoint(node.input):
+            continue
+        moving.update(node.output)
+        for name in filter(None, node.output):
+            one, many = model.get_tensor_shape(name), probe.get_tensor_shape(name)
+            if not one or not many or many != [_PROBE, *one[1:]]:
+                raise FlowError(f"{node.name}: {node.op_type} moves or mixes the batch axis ({one} becomes {many} at batch "
+                                f"{_PROBE}); keep it as the first axis")
+    return model

@@ -1,0 +1,73 @@
+"""Bounds on what QONNX's float32 execution of a region may compute, by interval arithmetic.
+
+Every float32 operation may round once (relative error 2**-24), sums of n terms in any order by
+gamma_n; operations that are provably exact (power-of-two scales, integers below 2**24) add nothing,
+so that for them the interval is a point and the comparison strict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hw_flow.frontend.numeric import U32, fits32
+from hw_flow.frontend.ops import Op, Pair
+from hw_flow.frontend.plan import Linear, Region
+from hw_flow.ir.tensor import FloatArray, IntArray
+
+
+def level_bounds(region: Region, x: np.ndarray) -> tuple[IntArray, IntArray]:
+    """Smallest and largest level that float32 execution of ``region`` may give for float32 inputs ``[B, E]``."""
+    assert region.quantiser is not None
+    lo, hi = region.quantiser.levels32(*_before_quantiser(region, x))
+    return np.minimum(lo, hi), np.maximum(lo, hi)
+
+
+def value_bounds(region: Region, x: np.ndarray) -> Pair:
+    """Bounds on the real values that a region without quantiser gives in float32, ``[B, E]``."""
+    return _before_quantiser(region, x)
+
+
+def _before_quantiser(region: Region, x: np.ndarray) -> Pair:
+    lo = hi = x.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lo, hi = _apply(region.pre, lo, hi)
+        if region.linear is not None:
+            lo, hi = matmul(region.linear, lo, hi)
+        return _apply(region.ops, lo, hi)
+
+
+def _apply(ops: Sequence[Op], lo: FloatArray, hi: FloatArray) -> Pair:
+    for op in ops:
+        lo, hi = op.interval(lo, hi)
+    return lo, hi
+
+
+def matmul(linear: Linear, lo: FloatArray, hi: FloatArray) -> Pair:
+    """Bounds on a float32 matrix product, whatever the order of its sums."""
+    weights = linear.weights.values * linear.weights.scale.value[:, None]
+    shape = (len(lo), linear.vectors, weights.shape[1])
+    lo, hi = lo.reshape(shape), hi.reshape(shape)
+    middle, radius = (lo + hi) / 2, (hi - lo) / 2
+    sizes = np.abs(weights).T
+    magnitude = np.maximum(np.abs(lo), np.abs(hi)) @ sizes
+    terms = weights.shape[1] + 4
+    error = radius @ sizes * (1 + 2 * U32) + terms * U32 / (1 - terms * U32) * magnitude * (1 + 2**-20)
+    if not radius.any() and fits32(weights).all():
+        unit = grid(middle) * grid(weights)
+        error = np.where(magnitude < unit * 2.0**24, 0.0, error)
+    value = middle @ weights.T
+    flat = (len(lo), -1)
+    return (value - error).reshape(flat), (value + error).reshape(flat)
+
+
+def grid(values: FloatArray) -> float:
+    """Largest power of two of which all ``values`` are whole multiples (1 if all are zero)."""
+    used = values[values != 0]
+    if not used.size:
+        return 1.0
+    mantissa, exponent = np.frexp(used)
+    whole = (np.abs(mantissa) * 2.0**53).astype(np.int64)
+    lowest = (whole & -whole).astype(np.float64)
+    return float(np.ldexp(lowest, exponent - 53).min())

@@ -1,0 +1,144 @@
+"""Read an ONNX file without trusting it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs among our dependencies
+from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
+
+from hw_flow.errors import FlowError
+
+MAX_BYTES = 1 << 30
+OLDEST_OPSET = 9
+
+
+def read_model(path: Path) -> onnx.ModelProto:
+    """Load and check the structure of the ONNX file at ``path``.
+
+    Nodes come back sorted, all of them named. Raises FlowError, in one line, for anything malformed.
+    """
+    if not path.is_file():
+        raise FlowError(f"{path}: no such file; give the path of a QONNX model")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise FlowError(f"{path}: {size:,} bytes, more than the limit of {MAX_BYTES:,}; is it a QONNX model?")
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+    except (DecodeError, ValueError) as error:
+        raise FlowError(f"{path}: not an ONNX file ({_first_line(error)}); export the network again") from error
+    if not model.graph.node or not model.opset_import:
+        raise FlowError(f"{path}: not an ONNX file (it has no nodes or no opset); export the network again")
+    _check_opset(model, path)
+    _load_external(model, path)
+    _check_initialisers(model, path)
+    _name_nodes(model)
+    _sort(model, path)
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _check_opset(model: onnx.ModelProto, path: Path) -> None:
+    for opset in model.opset_import:
+        if opset.domain in ("", "ai.onnx") and opset.version < OLDEST_OPSET:
+            raise FlowError(f"{path}: ONNX opset {opset.version} is too old; export with opset {OLDEST_OPSET} or newer")
+
+
+def _load_external(model: onnx.ModelProto, path: Path) -> None:
+    folder = path.resolve().parent
+    read = 0
+    for tensor in model.graph.initializer:
+        if not uses_external_data(tensor):
+            continue
+        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        source = (folder / location).resolve()
+        if not location or Path(location).is_absolute() or not source.is_relative_to(folder) or not source.is_file():
+            raise FlowError(f"{path}: data of '{tensor.name}' is in '{location}', which is no file in the model's own folder; "
+                            "save the model with its data inside")
+        read += source.stat().st_size
+        if read > MAX_BYTES:
+            raise FlowError(f"{path}: external data exceed the limit of {MAX_BYTES:,} bytes; is it a QONNX model?")
+        try:
+            load_external_data_for_tensor(tensor, str(folder))
+        except (OSError, ValueError, onnx.checker.ValidationError) as error:
+            raise FlowError(f"{path}: data of '{tensor.name}' cannot be read ({_first_line(error)}); export it again") from error
+        tensor.data_location = onnx.TensorProto.DEFAULT
+        del tensor.external_data[:]
+
+
+def _check_initialisers(model: onnx.ModelProto, path: Path) -> None:
+    for tensor in model.graph.initializer:
+        try:
+            onnx.numpy_helper.to_array(tensor)
+        except (ValueError, TypeError, KeyError, onnx.checker.ValidationError) as error:
+            raise FlowError(f"{path}: initialiser '{tensor.name}' is damaged ({_first_line(error)}); export it again") from error
+
+
+def _name_nodes(model: onnx.ModelProto) -> None:
+    """Keep the names that the file has; give ``Op_<n>`` to nodes without one and mend duplicates."""
+    taken = {node.name for node in model.graph.node if node.name}
+    seen: set[str] = set()
+    for node in model.graph.node:
+        if not node.name or node.name in seen:
+            node.name = next(name for name in _numbered(node.op_type) if name not in taken)
+            taken.add(node.name)
+        seen.add(node.name)
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    number = 0
+    while True:
+        yield f"{stem}_{number}"
+        number += 1
+
+
+def _sort(model: onnx.ModelProto, path: Path) -> None:
+    graph = model.graph
+    known = {tensor.name for tensor in graph.initializer} | {tensor.name for tensor in graph.input}
+    writer: dict[str, int] = {}
+    for index, node in enumerate(graph.node):
+        for name in filter(None, node.output):
+            if name in writer or name in {tensor.name for tensor in graph.initializer}:
+                raise FlowError(f"{path}: tensor '{name}' is written twice, by {node.name} too; export the network again")
+            writer[name] = index
+    order: TopologicalSorter[int] = TopologicalSorter()
+    for index, node in enumerate(graph.node):
+        for name in filter(None, node.input):
+            if name not in known and name not in writer:
+                raise FlowError(f"{node.name}: input '{name}' is neither an initialiser nor the output of a node in {path}; "
+                                "export the network again")
+        order.add(index, *(writer[name] for name in node.input if name in writer))
+    try:
+        order.prepare()
+    except CycleError as error:
+        names = " -> ".join(graph.node[index].name for index in error.args[1])
+        raise FlowError(f"{path}: the nodes form a cycle ({names}); only feed-forward networks can be compiled") from error
+    for output in graph.output:
+        if output.name not in writer:
+            raise FlowError(f"{path}: graph output '{output.name}' is written by no node; export the network again")
+    if any(writer.get(name, -1) >= index for index, node in enumerate(graph.node) for name in node.input):
+        nodes = [onnx.NodeProto.FromString(graph.node[index].SerializeToString()) for index in _stable(graph, writer)]
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+
+def _stable(graph: onnx.GraphProto, writer: dict[str, int]) -> list[int]:
+    """A valid order that keeps the file's wherever it can."""
+    done: dict[int, None] = {}
+    stack = list(reversed(range(len(graph.node))))
+    while stack:
+        index = stack.pop()
+        if index in done:
+            continue
+        needs = sorted({writer[name] for name in graph.node[index].input if name in writer} - done.keys())
+        if needs:
+            stack += [index, *reversed(needs)]
+        else:
+            done[index] = None
+    return list(done)

@@ -1,0 +1,91 @@
+"""QONNX's own float32 execution, node by node, on whole batches."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import onnx
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hw_flow.errors import FlowError
+from hw_flow.frontend.clean import with_batch
+
+# Largest array, in elements, that a batch may need inside MultiThreshold (frames x channels x thresholds).
+_BUDGET = 1 << 26
+
+
+class Reference:
+    """Runs nodes of a cleaned model with ``qonnx.core.onnx_exec``.
+
+    The model is re-batched to the number of frames given, so that each node is one call.
+    """
+
+    def __init__(self, model: ModelWrapper) -> None:
+        self.model = model
+        self.source: str = model.graph.input[0].name
+        self.sink: str = model.graph.output[0].name
+        self.nodes = {node.name: index for index, node in enumerate(model.graph.node)}
+        self.static = self._static()
+        self._batched: tuple[int, ModelWrapper] | None = None
+
+    def moving(self) -> list[str]:
+        """Names of the nodes that depend on the input, in order."""
+        return [node.name for node in self.model.graph.node if node.output[0] not in self.static]
+
+    @property
+    def batch(self) -> int:
+        """Frames that one call should take, so that memory stays bounded."""
+        widest = max((int(np.prod(self.model.get_tensor_shape(node.output[0]))) for node in self.model.graph.node), default=1)
+        levels = [int(self.static[node.input[1]].shape[-1]) for node in self.model.graph.node if node.op_type == "MultiThreshold"]
+        return max(1, min(1000, _BUDGET // (widest * max(levels, default=1))))
+
+    def run(self, names: Iterable[str], values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Execute the nodes ``names`` (in order) from float32 ``values`` ``[N, ...]``; returns all tensors."""
+        from qonnx.util.basic import sanitize_quant_values
+
+        batch = len(next(iter(values.values())))
+        model = self._model(batch)
+        opsets = model.get_opset_imports()
+        context: dict[str, np.ndarray] = {**self.static, **values}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name in names:
+                node = model.graph.node[self.nodes[name]]
+                # As qonnx.core.onnx_exec.execute_onnx does: annotated integers are rounded to integers first.
+                context = sanitize_quant_values(model, [name for name in node.input if name], context)
+                _execute(node, context, model, opsets)
+        return context
+
+    def _model(self, batch: int) -> ModelWrapper:
+        if self._batched is None or self._batched[0] != batch:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._batched = (batch, with_batch(self.model, batch))
+        return self._batched[1]
+
+    def _static(self) -> dict[str, np.ndarray]:
+        """Every tensor that does not depend on the input: initialisers, quantised weights and biases."""
+        graph = self.model.graph
+        values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        opsets = self.model.get_opset_imports()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for node in graph.node:
+                if all(name in values for name in node.input if name):
+                    _execute(node, values, self.model, opsets)
+        return values
+
+
+def _execute(node: onnx.NodeProto, context: dict[str, np.ndarray], model: ModelWrapper, opsets: Mapping[str, int]) -> None:
+    """One node through qonnx, with its results put into ``context``."""
+    from qonnx.core.onnx_exec import execute_node
+
+    for output in filter(None, node.output):
+        context[output] = np.empty(model.get_tensor_shape(output), dtype=np.float32)
+    try:
+        execute_node(node, context, model.graph, opsets.get(node.domain, 1))
+    except Exception as error:  # qonnx and onnxruntime raise bare Exception
+        line = " ".join(str(error).split())[:200]
+        raise FlowError(f"{node.name} ({node.op_type}): QONNX cannot execute it ({line}); check its inputs") from error
