@@ -85,8 +85,10 @@ def synthesise(
         liberty=liberty, timeout_s=timeout_s,
     )
     modules = Counter(instance.module for instance in design.instances)
+    inner = _inner_files(design)
     glue = SynthJob(
-        top=design.top, files=_paths(design, _glue_files(design)), target=target, nodsp=nodsp is True, blackboxes=tuple(sorted(modules)),
+        top=design.top, files=_paths(design, (name for name in design.files if name not in inner)),
+        hidden=_paths(design, inner), blackboxes=tuple(sorted(modules)), target=target, nodsp=nodsp is True,
         liberty=liberty, timeout_s=timeout_s,
     )
     results = run_all([*jobs.values(), glue, *([whole] if flatten else [])], workers=workers, progress=progress)
@@ -103,12 +105,14 @@ def synthesise(
     )
 
 
-def layer_luts(design: Design, target: Target = "xc7", *, workers: int = 2, progress: bool = False) -> dict[str, int]:
-    """LUTs per graph node (FIFOs and converters under their own names), without any DSP and without the glue.
+def layer_luts(
+    design: Design, target: Target = "xc7", *, nodsp: bool | Collection[str] = False, workers: int = 2, progress: bool = False,
+) -> dict[str, int]:
+    """LUTs per graph node, FIFOs and converters under their own names, without the glue.
 
-    The figure that a search compares: a DSP would hide the cost of a multiplier. Milliseconds when cached.
+    What a search asks for: it shares its cache entries with `synthesise` and takes milliseconds when they are there.
     """
-    jobs = layer_jobs(design, target, nodsp=True)
+    jobs = layer_jobs(design, target, nodsp=nodsp)
     results = run_all(jobs.values(), workers=workers, progress=progress)
     layer_of = {instance.name: instance.layer for instance in design.instances}
     grouped = _grouped(target, {name: results[job] for name, job in jobs.items()}, layer_of)
@@ -176,13 +180,13 @@ def _run_missing(missing: Mapping[str, SynthJob], workers: int, progress: bool) 
     return made
 
 
-def _glue_files(design: Design) -> list[str]:
-    """The files of the design without the memories inside its instances, so that new weights leave the glue's entry valid."""
+def _inner_files(design: Design) -> list[str]:
+    """Memories inside instances (``<module>_weights.sv``): the glue does not depend on them, so new weights leave it valid."""
+    own = {instance.files[-1] for instance in design.instances}
     inner = {
         name for instance in design.instances for name in instance.files if Path(name).stem.startswith(f"{instance.module}_")
     }
-    own = {instance.files[-1] for instance in design.instances}
-    return [name for name in design.files if name not in inner or name in own]
+    return [name for name in design.files if name in inner - own]
 
 
 def _counted(modules: Mapping[str, int]) -> str:

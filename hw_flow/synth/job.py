@@ -44,6 +44,7 @@ class SynthJob:
     flatten : False keeps the module hierarchy: faster for big designs, a little larger.
     nodsp : no DSP block. Otherwise Yosys takes one for any product of 9 or more result bits on Xilinx.
     blackboxes : modules that are not synthesised and not counted.
+    hidden : sources that only black boxes use: compiled, since slang wants every module, but not part of the cache key.
     delay : also the longest logic path (xc7 and xcup only).
     liberty : cell library for the generic target, ``.lib`` or ``.lib.gz``; gives ``area``.
     timeout_s : seconds until the job is killed.
@@ -59,6 +60,7 @@ class SynthJob:
     flatten: bool = True
     nodsp: bool = False
     blackboxes: tuple[str, ...] = ()
+    hidden: tuple[Path, ...] = ()
     delay: bool = False
     liberty: Path | None = None
     timeout_s: float = 1800.0
@@ -72,7 +74,7 @@ class SynthJob:
             raise FlowError(f"{self.top}: Yosys knows logic delays for xc7 and xcup only, not for '{self.target}'")
         if self.timeout_s <= 0:
             raise FlowError(f"{self.top}: time-out of {self.timeout_s} s; give a positive number of seconds")
-        listed = (*self.files, *self.data, *((self.liberty,) if self.liberty else ()))
+        listed = (*self.files, *self.hidden, *self.data, *((self.liberty,) if self.liberty else ()))
         for path in listed:
             if not path.is_file():
                 raise FlowError(f"{self.top}: source file {path} does not exist; build the design again")
@@ -111,7 +113,7 @@ def read_file(job: SynthJob) -> str:
     lines += [f"-G {_quote(f'{name}={value}')}" for name, value in job.parameters]
     lines += [f"-I {_quote(str(path.resolve()))}" for path in job.include_dirs]
     lines += [f"--blackboxed-module {name}" for name in job.blackboxes]
-    lines += [_quote(str(path.resolve())) for path in job.files]
+    lines += [_quote(str(path.resolve())) for path in (*job.files, *job.hidden)]
     return "\n".join(lines) + "\n"
 
 

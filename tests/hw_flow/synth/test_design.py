@@ -71,7 +71,7 @@ def test_total_is_glue_and_all_instances(design: Design, monkeypatch: pytest.Mon
 def test_nodsp_for_chosen_layers(design: Design) -> None:
     found = synthesise(design, "ecp5", nodsp={"MVAU_0"})
     assert found.total.dsp == 0
-    luts = layer_luts(design, "ecp5")
+    luts = layer_luts(design, "ecp5", nodsp={"MVAU_0"})
     assert luts == {"fifo_0": found.layers["u_fifo_0"].luts, "fifo_1": found.layers["u_fifo_1"].luts,
                     "MVAU_0": found.layers["u_mul"].luts}
 
