@@ -1,0 +1,27 @@
+"""Fixtures for data sets and third-party models that are not part of the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _folder(variable: str, what: str) -> Path:
+    given = os.environ.get(variable)
+    if not given or not Path(given).is_dir():
+        pytest.skip(f"{variable} is not set to the folder with {what}")
+    return Path(given)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder with the data sets (``mnist/``, ...), from BITWRIGHT_DATA."""
+    return _folder("BITWRIGHT_DATA", "the data sets")
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """Folder with the third-party models (``zoo/``, ``finn/``, ...), from BITWRIGHT_MODELS."""
+    return _folder("BITWRIGHT_MODELS", "the third-party models")
