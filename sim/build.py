@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from sim.streams import StreamPort
 from sim.toolchain import Compiler, Verilator, compiler, has_lz4, verilator
 
 _VERSION = 1  # of what a build consists of: a change makes older cache entries invisible
+_CACHE_BYTES = 4 << 30  # of models kept; each takes some 100 KiB to some MiB
 _SPLIT_BYTES = 400_000  # generated C++ beyond this is compiled in parts side by side
 
 
@@ -93,19 +93,20 @@ def build(
     tool, cxx = verilator(), compiler()
     if kind is Profile.FST and not has_lz4():
         raise SimError("profile fst: the headers of lz4 are missing; install the package liblz4-dev or use a .vcd trace")
-    key = _key(source, ports, kind, clock, reset, tool, cxx)
+    job = _Job(source, ports, kind, clock, reset, tool, cxx, timeout_s)
+    key = job.key()
     models = Cache(cache_root() / "sim" / "models")
     folder = models.find(key)
     if folder is None:
-        job = _Job(source, ports, flags(kind), clock, reset, tool, cxx, timeout_s)
         with Waiting(f"building {source.top} ({kind.value})", progress):
             folder = models.get(key, job)
+        models.trim(_CACHE_BYTES)
     meta = json.loads((folder / "meta.json").read_text())
 
     def traced(other: Profile) -> Model:
         return build(source, ports, other, clock=clock, reset=reset, timeout_s=timeout_s, progress=progress)
 
-    return Model(folder / "model.so", ports, kind, tuple(meta["pins"]), tool.source, traced)
+    return Model(folder / "model.so", ports=ports, profile=kind, pins=tuple(meta["pins"]), source=tool.source, traced=traced)
 
 
 def _profile(profile: Profile | str) -> Profile:
@@ -115,51 +116,51 @@ def _profile(profile: Profile | str) -> Profile:
         raise SimError(f"profile: must be one of {', '.join(Profile)}, not {profile!r}") from None
 
 
-def _key(
-    source: Source, ports: tuple[StreamPort, ...], kind: Profile, clock: str, reset: str, tool: Verilator, cxx: Compiler
-) -> str:
-    """Everything that the library depends on; the files by content, so a moved design is the same design."""
-    included = [
-        (path.relative_to(folder).as_posix(), file_digest(path))
-        for folder in source.include_dirs
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in (".sv", ".svh", ".v", ".vh") and path.is_file()
-    ]
-    return digest(
-        [
-            ["model", _VERSION, kind.value, asdict(flags(kind)), harness_digest()],
-            [tool.version, str(tool.root), cxx.version, cxx.machine],
-            [source.top, list(source.defines), sorted(source.parameters.items()), clock, reset],
-            [(path.name, file_digest(path)) for path in source.files],
-            included,
-            [[port.name, port.direction, port.width, port.lanes] for port in ports],
-        ]
-    )
-
-
 @dataclass(frozen=True)
 class _Job:
-    """One build that the cache did not have."""
+    """One build: its name in the cache and how to make it."""
 
     source: Source
     ports: tuple[StreamPort, ...]
-    flags: Flags
+    profile: Profile
     clock: str
     reset: str
     tool: Verilator
     cxx: Compiler
     timeout_s: float
 
+    @property
+    def flags(self) -> Flags:
+        """The profile's flags."""
+        return flags(self.profile)
+
+    def key(self) -> str:
+        """Everything that the library depends on; the files by content, so a moved design is the same design."""
+        source = self.source
+        included = [
+            (path.relative_to(folder).as_posix(), file_digest(path))
+            for folder in source.include_dirs
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in (".sv", ".svh", ".v", ".vh") and path.is_file()
+        ]
+        return digest(
+            [
+                ["model", _VERSION, self.profile.value, asdict(self.flags), harness_digest()],
+                [self.tool.version, str(self.tool.root), self.cxx.version, self.cxx.machine],
+                [source.top, list(source.defines), sorted(source.parameters.items()), self.clock, self.reset],
+                [(path.name, file_digest(path)) for path in source.files],
+                included,
+                [[port.name, port.direction, port.width, port.lanes] for port in self.ports],
+            ]
+        )
+
     def __call__(self, work: Path) -> None:
         """Leave `model.so` and `meta.json` in `work`."""
         generated = work / "cpp"
-        with ThreadPoolExecutor(1) as pool:  # the run-time, if it is not there yet, while Verilator reads
-            runtime = pool.submit(get_runtime, self.tool, self.cxx, self.flags)
-            self._verilate(generated, work / "verilator.log")
-            header = generated / "Vdut.h"
-            pins = parse_ports(header.read_text())
-            (generated / "bw_glue.cpp").write_text(generate(pins, self.ports, self.clock, self.reset))
-            self._compile(work, generated, runtime.result())
+        self._verilate(generated, work / "verilator.log")
+        pins = parse_ports((generated / "Vdut.h").read_text())
+        (generated / "bw_glue.cpp").write_text(generate(pins, self.ports, self.clock, self.reset))
+        self._compile(work, generated, get_runtime(self.tool, self.cxx, self.flags))
         free = free_pins(pins, self.ports, self.clock, self.reset)
         (work / "meta.json").write_text(json.dumps({"top": self.source.top, "pins": [pin.name for pin in free]}))
         shutil.rmtree(generated)
@@ -178,17 +179,15 @@ class _Job:
 
     def _compile(self, work: Path, generated: Path, runtime: Runtime) -> None:
         """Compile the generated files in as few translation units as the cores can use, and link."""
-        units = _units(generated)
-        jobs: list[tuple[str | Path, ...]] = [
-            (*runtime.compile, f"-I{generated}", "-c", unit, "-o", unit.with_suffix(".o")) for unit in units
-        ]
-        run_compilers(jobs, self.source.top)
-        link: tuple[str | Path, ...] = (self.cxx.binary, "-shared", "-o", work / "model.so")
-        options = ("-Wl,--gc-sections", "-Wl,--exclude-libs,ALL", *self.flags.libraries, "-pthread")
-        run_compilers([(*link, *(unit.with_suffix(".o") for unit in units), runtime.library, *options)], self.source.top)
+        units = _units(generated, self.flags.defines)
+        objects = [unit.with_suffix(".o") for unit in units]
+        start = (*runtime.compile, f"-I{generated}")
+        run_compilers([(*start, "-c", unit, "-o", unit.with_suffix(".o")) for unit in units], self.source.top)
+        link: tuple[str | Path, ...] = (self.cxx.binary, "-shared", "-o", work / "model.so", *objects, runtime.library)
+        run_compilers([(*link, "-Wl,--exclude-libs,ALL", *self.flags.libraries, "-pthread")], self.source.top)
 
 
-def _units(generated: Path) -> list[Path]:
+def _units(generated: Path, defines: tuple[str, ...]) -> list[Path]:
     """Files that include the generated ones: one, or some of about equal size for a large model."""
     glue = generated / "bw_glue.cpp"
     files = sorted((path for path in generated.glob("Vdut*.cpp")), key=lambda path: -path.stat().st_size)
@@ -203,7 +202,9 @@ def _units(generated: Path) -> list[Path]:
     units = []
     for index, group in enumerate(groups):
         unit = generated / f"bw_unit_{index}.cpp"
-        unit.write_text("".join(f'#include "{path.name}"\n' for path in group))
+        # Macros here and not on the command line, where they would spoil the precompiled header.
+        lines = [f"#define {define}\n" for define in defines] + [f'#include "{path.name}"\n' for path in group]
+        unit.write_text("".join(lines))
         units.append(unit)
     return units
 

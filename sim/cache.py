@@ -8,8 +8,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def digest(value: Any) -> str:
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
-    with open(path, "rb") as stream:
+    with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -47,7 +48,23 @@ class Cache:
     def find(self, key: str) -> Path | None:
         """The folder of `key`, or None."""
         entry = self.root / key
-        return entry if entry.is_dir() else None
+        if not entry.is_dir():
+            return None
+        with suppress(OSError):  # a cache that another user owns can still be read
+            os.utime(entry)
+        return entry
+
+    def trim(self, limit_bytes: int, younger_s: float = 3600.0) -> None:
+        """Delete the entries that were used longest ago until the rest fits; entries in recent use stay."""
+        entries = [path for path in self.root.iterdir() if not path.name.startswith(".")]
+        used = {path: path.stat().st_mtime for path in entries}
+        sizes = {path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) for path in entries}
+        total = sum(sizes.values())
+        for path in sorted(entries, key=lambda path: used[path]):
+            if total <= limit_bytes or time.time() - used[path] < younger_s:
+                break
+            shutil.rmtree(path, ignore_errors=True)
+            total -= sizes[path]
 
     def get(self, key: str, build: Callable[[Path], None]) -> Path:
         """The folder of `key`; `build` fills it in a temporary folder first if there is none.
@@ -73,7 +90,7 @@ class Cache:
             work = Path(tempfile.mkdtemp(prefix=f".{key}.tmp-", dir=self.root))
             try:
                 build(work)
-                os.rename(work, entry)
+                work.rename(entry)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
         return entry

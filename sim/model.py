@@ -34,6 +34,7 @@ class Model:
     def __init__(
         self,
         library: Path,
+        *,
         ports: tuple[StreamPort, ...],
         profile: Profile,
         pins: tuple[str, ...],
@@ -110,6 +111,8 @@ class Model:
             model = self._traced(kind)
         else:
             model = self
+        if trace is not None:
+            trace.parent.mkdir(parents=True, exist_ok=True)
         batch = model._batch(inputs)
         chosen = tuple(x_seeds) if x_seeds is not None else flags(self.profile).seeds
         settings = native.Run(
@@ -127,7 +130,7 @@ class Model:
             settings.x_seed = x_seed
             settings.reset_at = -1 if reset_at is None else reset_at
             settings.trace_path = str(trace).encode() if trace is not None and first is None else None
-            result = model._pass(batch, settings, stalls, seed, pins or {}, progress)
+            result = model._pass(batch, settings, stalls=stalls, seed=seed, pins=pins or {}, progress=progress)
             if first is None:
                 first = result
             elif first.ok:
@@ -158,6 +161,7 @@ class Model:
         self,
         batch: dict[str, NDArray[np.uint8]],
         settings: native.Run,
+        *,
         stalls: Stalls | None,
         seed: int,
         pins: Mapping[str, int],
@@ -191,7 +195,7 @@ class Model:
         log, monitors = self._call(settings, counters, frames, progress)
         seconds = time.monotonic() - started
         status = native.STATUS[settings.status]
-        finished = done[len(self.inputs)][: streams[len(self.inputs)].transfers // self.outputs[0].beats]
+        finished = _frames_out(list(zip(ports, streams, done, strict=True)))
         begun = min((stream.first_cycle for stream in streams[: len(self.inputs)] if stream.first_cycle >= 0), default=0)
         return SimResult(
             outputs={port.name: unpack(port, data[index]) for index, port in enumerate(ports) if port.direction == "out"},
@@ -234,8 +238,9 @@ class Model:
             lines = [line for line in log.splitlines() if line.strip()]
             return lines[-1].strip() if lines else "the design ended the run"
         if status in ("deadlock", "timeout"):
-            counts = [_state(port, stream, "in") for port, stream in zip(ports, streams, strict=True)]
-            what = f"no beat moved for {settings.max_idle} cycles" if status == "deadlock" else f"not done after {settings.max_cycles} cycles"
+            counts = [_state(port, stream) for port, stream in zip(ports, streams, strict=True)]
+            idle = f"no beat moved for {settings.max_idle} cycles"
+            what = idle if status == "deadlock" else f"not done after {settings.max_cycles} cycles"
             return f"{what} (cycle {settings.cycles}): {'; '.join(counts)}"
         port, stream = ports[settings.stream], streams[settings.stream]
         frame, beat = divmod(stream.transfers, port.beats)
@@ -248,6 +253,14 @@ class Model:
         }[status]
 
 
+def _frames_out(ends: list[tuple[StreamPort, Any, NDArray[np.int64]]]) -> NDArray[np.int64]:
+    """For each frame that came out of all outputs, the cycle of its last beat."""
+    columns = [cycles[: stream.transfers // port.beats] for port, stream, cycles in ends if port.direction == "out"]
+    count = min(len(column) for column in columns)
+    latest: NDArray[np.int64] = np.max([column[:count] for column in columns], axis=0)
+    return latest
+
+
 def _packed(port: StreamPort, frames: int) -> tuple[int, int, int]:
     return frames, port.beats, port.beat_bytes
 
@@ -257,7 +270,7 @@ def _mix(seed: int, index: int) -> int:
     return (seed * 0x9E3779B97F4A7C15 + (index + 1) * 0xD1B54A32D192ED03) % 2**64
 
 
-def _state(port: StreamPort, stream: Any, _: str) -> str:
+def _state(port: StreamPort, stream: Any) -> str:
     moved = f"{port.name} {stream.transfers} of {stream.beats} beats"
     if stream.transfers == stream.beats:
         return moved

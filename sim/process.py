@@ -8,8 +8,10 @@ import resource
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +62,10 @@ def error_line(text: str) -> str:
     """The line of a tool's log that names the fault: the first error, else the last line that is not empty."""
     last = ""
     for line in text.splitlines():
-        line = line.strip()
-        if not line:
-            continue
-        if _ERROR.search(line) and not _NOISE.search(line):
-            return line
-        last = line
+        bare = line.strip()
+        if _ERROR.search(bare) and not _NOISE.search(bare):
+            return bare
+        last = bare or last
     return last
 
 
@@ -77,6 +77,7 @@ def run_process(
     env: Mapping[str, str] | None = None,
     log: Path | None = None,
     memory_bytes: int | None = None,
+    stop: threading.Event | None = None,
 ) -> Completed:
     """Run a program to its end, or to the time limit, and return its log.
 
@@ -95,6 +96,8 @@ def run_process(
         File that also receives the output, kept afterwards.
     memory_bytes : int, optional
         Limit of the child's address space.
+    stop : threading.Event, optional
+        Kills the child when another thread sets it; the result then counts as timed out.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def run_process(
     started = time.monotonic()
     timed_out = False
     # A file, not a pipe: a grandchild that outlives the child cannot keep us waiting for its end.
-    with open(log, "w+b") if log is not None else tempfile.TemporaryFile() as sink:
+    with log.open("w+b") if log is not None else tempfile.TemporaryFile() as sink:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -118,9 +121,7 @@ def run_process(
         try:
             if memory_bytes is not None:
                 _limit_memory(process.pid, memory_bytes)
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            timed_out = True
+            timed_out = not _wait(process, started + timeout_s, stop)
         finally:
             _kill_group(process)
         seconds = time.monotonic() - started
@@ -129,19 +130,27 @@ def run_process(
     return Completed(command, process.returncode, output, seconds, timed_out)
 
 
+def _wait(process: subprocess.Popen[bytes], deadline: float, stop: threading.Event | None) -> bool:
+    """Whether the process ended by itself before the deadline."""
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            process.wait(max(0.0, left if stop is None else min(left, 0.1)))
+            return True
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= deadline or (stop is not None and stop.is_set()):
+                return False
+
+
 def _limit_memory(pid: int, limit: int) -> None:
     """Bound the address space of a running process (Linux; elsewhere there is no such call)."""
     if hasattr(resource, "prlimit"):
-        try:
+        with suppress(ProcessLookupError):
             resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
-        except ProcessLookupError:
-            pass
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill what is left of the child's process group and reap the child."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     process.wait()

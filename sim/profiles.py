@@ -26,8 +26,12 @@ class Flags:
 
     Attributes
     ----------
-    verilator, cxx : tuple of str
-        Arguments of Verilator and of the C++ compiler.
+    verilator : tuple of str
+        Arguments of Verilator.
+    optimise : str
+        Optimisation of the C++ compiler.
+    defines : tuple of str
+        Macros of the harness.
     sources : tuple of str
         Files of Verilator's run-time beyond the common ones.
     libraries : tuple of str
@@ -39,7 +43,8 @@ class Flags:
     """
 
     verilator: tuple[str, ...]
-    cxx: tuple[str, ...]
+    optimise: str = "-O1"
+    defines: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (1,)
@@ -56,24 +61,24 @@ _STRICT = ("--x-assign", "unique", "--x-initial", "unique", "--assert")
 _MONITOR = "-DBW_MONITOR"
 
 _FLAGS = {
-    Profile.FAST: Flags(("-O3", *_QUIET, _MONITOR), ("-O2",)),
-    Profile.CHECK: Flags((*_STRICT, _MONITOR), ("-O1", "-DBW_CHECK"), seeds=(1, 2, 3)),
+    Profile.FAST: Flags(("-O3", *_QUIET, _MONITOR), "-O1"),
+    Profile.CHECK: Flags((*_STRICT, _MONITOR), defines=("BW_CHECK 1",), seeds=(1, 2, 3)),
     Profile.WAVE: Flags(
         ("--trace-vcd", "--trace-structs", *_STRICT, _MONITOR),
-        ("-O1", "-DBW_CHECK", "-DBW_TRACE=1"),
+        defines=("BW_CHECK 1", "BW_TRACE 1"),
         sources=("verilated_vcd_c.cpp",),
         suffix=".vcd",
     ),
     Profile.FST: Flags(
         ("--trace-fst", "--trace-structs", *_STRICT, _MONITOR),
-        ("-O1", "-DBW_CHECK", "-DBW_TRACE=2"),
+        defines=("BW_CHECK 1", "BW_TRACE 2"),
         sources=("verilated_fst_c.cpp",),
         libraries=("-llz4",),
         suffix=".fst",
     ),
     Profile.POWER: Flags(
         ("--trace-saif", *_QUIET),
-        ("-O1", "-DBW_TRACE=3"),
+        defines=("BW_TRACE 3",),
         sources=("verilated_saif_c.cpp",),
         suffix=".saif",
     ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +17,14 @@ from sim.toolchain import Compiler, Verilator
 
 HARNESS = Path(__file__).parent / "harness"
 _COMMON = ("verilated.cpp", "verilated_dpi.cpp", "verilated_threads.cpp")
-_TIMEOUT_S = 600.0
+_SUPPORT = ("bw_support.h", "bw_support.cpp")
+_VERSION = 1
+_TIMEOUT_S = 1800.0
 _FIXED = (
     "-std=gnu++20",
     "-fPIC",
     "-fvisibility=hidden",
     "-fno-gnu-unique",  # else two models in one process would share what should be their own
-    "-ffunction-sections",
     "-fno-semantic-interposition",
     "-DVERILATOR=1",
     "-DVL_TIME_CONTEXT",
@@ -30,6 +33,8 @@ _FIXED = (
     "-DVL_USER_FATAL",
     "-DVL_PRINTF=bw_printf",
 )
+
+Command = Sequence[str | Path]
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,13 @@ class Runtime:
         Static library to link.
     """
 
-    key: str
     compile: tuple[str, ...]
     library: Path
 
 
 def harness_digest() -> str:
     """Changes with any file of the harness."""
-    return digest([(path.name, file_digest(path)) for path in sorted(HARNESS.iterdir()) if path.suffix in (".h", ".cpp")])
+    return _digest_of(path.name for path in HARNESS.iterdir() if path.suffix in (".h", ".cpp"))
 
 
 def get_runtime(tool: Verilator, cxx: Compiler, flags: Flags) -> Runtime:
@@ -62,26 +66,26 @@ def get_runtime(tool: Verilator, cxx: Compiler, flags: Flags) -> Runtime:
     SimError
         It does not compile.
     """
-    options = _options(tool, flags)
-    key = digest(["runtime", 1, tool.version, str(tool.include), cxx.version, cxx.machine, options, flags.sources, harness_digest()])
+    options = (flags.optimise, *_FIXED, *(f"-I{folder}" for folder in (tool.include, tool.include / "vltstd", HARNESS)))
+    versions = [_VERSION, tool.version, cxx.version, cxx.machine, _digest_of(_SUPPORT)]
+    key = digest([versions, options, flags.sources])
     folder = Cache(cache_root() / "sim" / "runtime").get(key, lambda work: _compile(work, tool, cxx, flags, options))
     command = (str(cxx.binary), *options, "-Winvalid-pch", "-include", str(folder / "bw_pch.h"))
-    return Runtime(key, command, folder / "libverilated.a")
+    return Runtime(command, folder / "libverilated.a")
 
 
-def _options(tool: Verilator, flags: Flags) -> tuple[str, ...]:
-    include = (f"-I{tool.include}", f"-I{tool.include / 'vltstd'}", f"-I{HARNESS}")
-    return (*_FIXED, *flags.cxx, *include)
+def _digest_of(names: Iterable[str]) -> str:
+    return digest([(name, file_digest(HARNESS / name)) for name in sorted(names)])
 
 
 def _compile(work: Path, tool: Verilator, cxx: Compiler, flags: Flags, options: tuple[str, ...]) -> None:
-    headers = ("verilated.h", "verilated_dpi.h", *((flags.header,) if flags.header else ()))
+    headers = ("bw_support.h", "verilated.h", "verilated_dpi.h", *((flags.header,) if flags.header else ()))
     pch = work / "bw_pch.h"
-    pch.write_text('#pragma once\n#include "bw_support.h"\n' + "".join(f'#include "{header}"\n' for header in headers))
+    pch.write_text("#pragma once\n" + "".join(f'#include "{header}"\n' for header in headers))
     sources = [tool.include / name for name in (*_COMMON, *flags.sources)] + [HARNESS / "bw_support.cpp"]
     objects = [work / f"{source.stem}.o" for source in sources]
     # Without the precompiled header: these files set switches of their own before they include anything.
-    jobs = [
+    jobs: list[Command] = [
         (cxx.binary, *options, "-include", HARNESS / "bw_support.h", "-c", source, "-o", target)
         for source, target in zip(sources, objects, strict=True)
     ]
@@ -94,7 +98,7 @@ def _compile(work: Path, tool: Verilator, cxx: Compiler, flags: Flags, options: 
         path.unlink()
 
 
-def run_compilers(jobs: list[tuple[str | Path, ...]], what: str) -> None:
+def run_compilers(jobs: Sequence[Command], what: str) -> None:
     """Run compiler commands side by side, as many as there are cores.
 
     Raises
@@ -102,8 +106,13 @@ def run_compilers(jobs: list[tuple[str | Path, ...]], what: str) -> None:
     SimError
         One failed; the message holds its first error line.
     """
+    stop = threading.Event()
     with ThreadPoolExecutor(max_workers=max(1, min(len(jobs), os.cpu_count() or 1))) as pool:
-        for done in pool.map(lambda job: run_process(job, timeout_s=_TIMEOUT_S), jobs):
-            if not done.ok:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise SimError(f"g++: {what} does not compile: {done.error}")
+        try:
+            for done in pool.map(lambda job: run_process(job, timeout_s=_TIMEOUT_S, stop=stop), jobs):
+                if not done.ok:
+                    raise SimError(f"{Path(done.args[0]).name}: {what} does not compile: {done.error}")
+        except BaseException:  # Ctrl-C too: end the others at once
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -132,7 +132,9 @@ def _system(path: str) -> Verilator | None:
 def _compiler(name: str, path: str) -> Compiler:
     found = shutil.which(name, path=path)
     if found is None:
-        raise SimError(f"{name}: not found; a C++ compiler is needed for simulation: install the package g++ (version 10 or newer)")
+        raise SimError(
+            f"{name}: not found; a C++ compiler is needed for simulation: install the package g++ (version 10 or newer)"
+        )
     version = run_process([found, "-dumpfullversion", "-dumpversion"], timeout_s=20)
     machine = run_process([found, "-dumpmachine"], timeout_s=20)
     number = version.output.strip()

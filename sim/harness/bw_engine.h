@@ -12,6 +12,7 @@
 #include "bw_support.h"
 #include "bw_trace.h"
 
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <tuple>
@@ -19,7 +20,7 @@
 
 namespace bw {
 
-constexpr int64_t kPollCycles = 4096;  // progress and stop requests are looked at this often
+constexpr int64_t kPollCycles = 1024;  // progress and stop requests are looked at this often
 
 template <class Design, bool Stalls> class Engine {
     using Model = typename Design::Model;
@@ -48,7 +49,7 @@ public:
             close();
             throw;
         }
-        close();
+        if (!complete_) close();
     }
 
 private:
@@ -91,6 +92,7 @@ private:
                 if (cycle_ == run_.reset_at) {
                     run_.reset_at = -1;
                     reset();
+                    complete_ = false;
                     left = total_;
                     idle = drained = 0;
                 }
@@ -105,11 +107,18 @@ private:
             int32_t fault = BW_DONE;
             sources([&](auto& each) { moved += each.sample(cycle_); });
             sinks([&](auto& each) { moved += each.sample(cycle_, fault); });
-            if (__builtin_expect(fault != BW_DONE, 0)) return finish(fault);
+            if (__builtin_expect(fault != BW_DONE, 0)) {
+                complete_ = false;
+                return finish(fault);
+            }
             if (moved) {
                 idle = 0;
                 left -= moved;
-                if (left == 0) run_.cycles = cycle_ + 1;
+                if (left == 0) {  // what follows is only watched, not counted
+                    complete_ = true;
+                    run_.cycles = cycle_ + 1;
+                    close();
+                }
             } else if (left == 0) {
                 if (++drained > drain) return;
             } else if (++idle > max_idle) {
@@ -127,7 +136,7 @@ private:
 
     void close() {
         int32_t index = 0;
-        if (run_.cycles == 0) run_.cycles = cycle_;
+        if (!complete_) run_.cycles = cycle_;
         sources([&](auto& each) { each.close(run_, index++); });
         sinks([&](auto& each) { each.close(run_, index++); });
         run_.progress->cycles = cycle_;
@@ -140,6 +149,7 @@ private:
     Sources sources_;
     Sinks sinks_;
     int64_t cycle_ = 0, total_ = 0;
+    bool complete_ = false;
 };
 
 template <class Design> void simulate(BwRun& run) {
@@ -172,6 +182,9 @@ template <class Design> void simulate(BwRun& run) {
         model->final();
     } catch (const Fault&) {
         run.status = BW_FAULT;
+    } catch (const std::exception& error) {  // must not cross the C interface
+        run.status = BW_FAULT;
+        journal.log += error.what();
     }
     open_journal(nullptr);
     run.log = copy_text(journal.log);

@@ -2,7 +2,6 @@
 // that would print to the terminal or end the whole process.
 #include "bw_support.h"
 
-#include "bw_abi.h"
 #include "verilated.h"
 
 #include <cstdarg>
@@ -56,8 +55,12 @@ void vl_finish(const char* file, int line, const char*) VL_MT_UNSAFE {
 }
 
 void vl_stop(const char* file, int line, const char*) VL_MT_UNSAFE {
-    // $error and a failed assertion have printed their own line before.
-    if (!t_journal || t_journal->log.empty()) bw_printf("%s:%d: $stop\n", file, line);
+    // $error, $fatal and a failed assertion have printed a line of their own just before.
+    const std::string& log = t_journal ? t_journal->log : std::string{};
+    const std::size_t end = log.size() < 2 ? std::string::npos : log.rfind('\n', log.size() - 2);
+    if (log.find("%Error", end == std::string::npos ? 0 : end) == std::string::npos && log.find("%Fatal") == std::string::npos) {
+        bw_printf("%s:%d: $stop\n", file, line);
+    }
     throw bw::Fault{};
 }
 
