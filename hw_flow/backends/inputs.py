@@ -26,8 +26,8 @@ def frames(program: Program, x: np.ndarray | str | Path | None, samples: int, se
     if x is None:
         return random_frames(program, samples, seed)
     if isinstance(x, np.ndarray):
-        return as_frames(x, program.input_shape, "the given array")
-    return load_frames(Path(x), program.input_shape)
+        return as_frames(x, program.input_frame, "the given array")
+    return load_frames(Path(x), program.input_frame)
 
 
 def load_frames(path: Path, shape: tuple[int, ...]) -> IntArray | FloatArray:
@@ -84,8 +84,8 @@ def as_frames(x: np.ndarray, shape: tuple[int, ...], what: str) -> IntArray | Fl
         raise FlowError(f"{what}: inputs hold no frame; give at least one")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise FlowError(f"{what}: inputs hold NaN or infinity; give finite numbers")
-    kind = np.float64 if x.dtype.kind == "f" else np.int64
-    return x.reshape(len(x), *shape).astype(kind)
+    framed = x.reshape(len(x), *shape)
+    return framed.astype(np.float64) if x.dtype.kind == "f" else framed.astype(np.int64)
 
 
 def random_frames(program: Program, samples: int, seed: int) -> IntArray | FloatArray:
@@ -98,25 +98,22 @@ def random_frames(program: Program, samples: int, seed: int) -> IntArray | Float
         raise FlowError(f"--samples {samples}; give at least 1")
     rng = np.random.default_rng(seed)
     tensor = program.graph.tensors[program.graph.inputs[0]]
-    shape = (samples, *program.input_shape)
-    if program.integer_input:
+    shape = (samples, *program.input_frame)
+    if program.plan.entry is None:
         return _integers(tensor, shape, rng)
-    low, high = _real_limits(tensor)
-    if program.host_pre:
-        spread = (high - low) * _MARGIN
-        drawn = rng.uniform(low - spread, high + spread, shape)
-    else:
-        # Nothing quantises on the host: the model itself takes the accelerator's integers, as floats.
-        drawn = _integers(tensor, shape, rng) * float(np.ravel(tensor.scale)[0]) + float(np.ravel(tensor.offset)[0])
+    corners = [bound * tensor.scale + tensor.offset for bound in tensor.limits]
+    low, high = float(np.min(corners)), float(np.max(corners))
+    spread = (high - low) * _MARGIN
+    drawn: FloatArray = rng.uniform(low - spread, high + spread, shape)
     _extremes(drawn.reshape(samples, -1), low, high)
     return drawn
 
 
 def _integers(tensor: Tensor, shape: tuple[int, ...], rng: np.random.Generator) -> IntArray:
     low, high = tensor.limits
-    frames = rng.integers(low, high, shape, endpoint=True)
+    frames: IntArray = rng.integers(low, high, shape, endpoint=True)
     if tensor.dtype == "BIPOLAR":
-        frames = rng.choice(np.array([-1, 1], dtype=np.int64), shape)
+        frames = 2 * rng.integers(0, 2, shape) - 1
     _extremes(frames.reshape(shape[0], -1), low, high)
     return frames
 
@@ -125,11 +122,6 @@ def _extremes(flat: np.ndarray, low: float, high: float) -> None:
     for row, (even, odd) in enumerate(((low, low), (high, high), (low, high))):
         if row + 1 < len(flat):
             flat[row, 0::2], flat[row, 1::2] = even, odd
-
-
-def _real_limits(tensor: Tensor) -> tuple[float, float]:
-    corners = [bound * tensor.scale + tensor.offset for bound in tensor.limits]
-    return float(np.min(corners)), float(np.max(corners))
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

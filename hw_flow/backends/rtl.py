@@ -56,8 +56,7 @@ class RtlBackend:
             program.save(directory)
             folding.write(directory / "folding.json", plan)
             write_json(directory / "fifo.json", depths)
-            design = rtl.emit(program.graph, plan, depths, directory / "rtl", name)
-            design.save()
+            rtl.emit(program.graph, plan, depths, directory / "rtl", name)
         host = [{"name": op.name, "op_type": op.op_type, "reason": op.reason, "side": side}
                 for side, ops in (("before", program.host_pre), ("after", program.host_post)) for op in ops]
         stamp = {

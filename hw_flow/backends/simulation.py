@@ -26,9 +26,8 @@ def compile_model(design: Design) -> Model:
     """Verilate ``design``, or take it from the cache."""
     import sim
 
-    source = sim.Source(
-        top=design.top, files=tuple(design.directory / file for file in design.files), defines=("BW_MONITOR",))
-    return sim.build(source, (*design.inputs, *design.outputs), profile="check")
+    source = sim.Source(top=design.top, files=design.paths, defines=("BW_MONITOR",))
+    return sim.build(source, design.ports, profile="check", progress=False)
 
 
 def simulate(

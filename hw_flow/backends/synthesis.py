@@ -12,7 +12,6 @@ from hw_flow.report.schema import Figure, Resources
 from hw_flow.steps import Steps
 
 if TYPE_CHECKING:
-    from hw_flow.synth import Target
 
 GLUE = "glue"
 _UNITS = {
@@ -37,7 +36,7 @@ def synthesise(build: Build, target: str, *, nodsp: bool = False, flatten: bool 
     own = Steps()
     without = {name for name, folded in build.folding.items() if folded.res_type == "lut"}
     with steps(f"synthesise {target}"), own(f"synthesise {target}"):
-        result = synth.synthesise(build.design, cast("Target", target), nodsp=nodsp or without, flatten=flatten)
+        result = synth.synthesise(build.design, target, nodsp=nodsp or without, flatten=flatten)
     layers = {name: figures(part.figures(), result.source) for name, part in result.by_layer().items()}
     kinds = {layer: result.kinds[instance] for instance, layer in result.layer_of.items()}
     resources = Resources(
