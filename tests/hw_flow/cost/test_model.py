@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hw_flow.cost import DEFAULT_COEFFICIENTS, calibrate, estimate, features, luts
+from hw_flow.errors import FlowError
+from hw_flow.folding import NodeFolding
+from hw_flow.ir import MVAU, Graph, LabelSelect, Node, Tensor, Thresholding, Thresholds
+
+
+def graph() -> Graph:
+    nodes: tuple[Node, ...] = (
+        Thresholding(name="Thresholding_0", inputs=("x",), outputs=("a",),
+                     thresholds=Thresholds(np.array([[1, 2, 3]]), np.zeros(1, dtype=bool), base=0)),
+        MVAU(name="MVAU_0", inputs=("a",), outputs=("b",), weights=np.ones((32, 64), dtype=np.int64), weight_dtype="INT2",
+             acc_dtype="INT9", thresholds=Thresholds(np.zeros((32, 1), dtype=np.int64), np.zeros(32, dtype=bool), -1, 2)),
+        MVAU(name="MVAU_1", inputs=("b",), outputs=("c",), weights=np.ones((10, 32), dtype=np.int64), weight_dtype="BIPOLAR",
+             acc_dtype="INT7"),
+        LabelSelect(name="LabelSelect_0", inputs=("c",), outputs=("y",)),
+    )
+    tensors = (Tensor("x", (64,), "UINT8"), Tensor("a", (64,), "UINT2"), Tensor("b", (32,), "BIPOLAR"),
+               Tensor("c", (10,), "INT7"), Tensor("y", (1,), "UINT4"))
+    return Graph("net", nodes, {tensor.name: tensor for tensor in tensors}, ("x",), ("y",))
+
+
+FOLDING = {"Thresholding_0": NodeFolding(8), "MVAU_0": NodeFolding(4, 16), "MVAU_1": NodeFolding(1, 32),
+           "LabelSelect_0": NodeFolding(1)}
+
+
+def test_features_count_what_the_folding_makes() -> None:
+    g = graph()
+    matrix = features(g.nodes[1], FOLDING["MVAU_0"], g)
+    assert matrix == {"node": 1, "stream": 2 * 16 + 4, "accumulator": 4 * 9, "bit_products": 4 * 16 * 2 * 2,
+                      "weights": 128, "replay": 32, "compare": 4 * 9, "table": 4 * 9}
+    binary = features(g.nodes[2], FOLDING["MVAU_1"], g)
+    assert binary["xnor"] == 32
+    assert "bit_products" not in binary
+    wide = features(g.nodes[1], NodeFolding(4, 16, res_type="dsp", ram_style="block"), g)
+    assert wide["dsp_tree"] == 4 * 16 * 4
+    assert "weights" not in wide
+    assert "bit_products" not in wide
+
+
+def test_estimate_of_a_graph() -> None:
+    found = estimate(graph(), FOLDING)
+    assert found.source == "model"
+    assert found.cycles == {"Thresholding_0": 8, "MVAU_0": 32, "MVAU_1": 10, "LabelSelect_0": 10}
+    assert set(found.luts) == set(found.cycles)
+    assert all(value > 0 for value in found.luts.values())
+
+
+def test_more_parallel_costs_more() -> None:
+    g = graph()
+    sizes = [luts(features(g.nodes[1], NodeFolding(pe, simd), g)) for pe, simd in ((1, 4), (2, 8), (8, 16), (32, 64))]
+    assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_calibration_finds_the_coefficients_that_made_the_samples(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = {"node": 30.0, "bit_products": 1.25, "accumulator": 2.0}
+    samples = []
+    for _ in range(12):
+        counts = {name: float(rng.integers(1, 200)) for name in truth} | {"node": 1.0}
+        samples.append((counts, sum(truth[name] * count for name, count in counts.items())))
+    found = calibrate(samples)
+    assert {name: found.coefficients[name] for name in truth} == pytest.approx(truth)
+    assert found.coefficients["xnor"] == DEFAULT_COEFFICIENTS["xnor"]
+    assert (found.samples, found.error) == (12, pytest.approx(0, abs=0.01))
+
+
+def test_bad_input() -> None:
+    with pytest.raises(FlowError, match=r"^cost calibration needs at least one synthesised node with LUTs$"):
+        calibrate([])
+    g = graph()
+    strange = Node(name="Pool_0", inputs=("x",), outputs=("y",))
+    with pytest.raises(FlowError, match=r"^Pool_0: no cost model for Node; synthesise it instead$"):
+        features(strange, NodeFolding(1), g)
