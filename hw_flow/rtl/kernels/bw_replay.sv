@@ -101,6 +101,8 @@ module bw_replay #(
       if (step && first) data_q <= data_i;
     end
     assign data_o = data_q;
+    logic unused;
+    assign unused = &{1'b0, beat};
   end else begin : gen_buffer
     // Written in the first pass and always read one cycle later: no multiplexer, and distributed RAM.
     logic [Width-1:0] mem [Beats];

@@ -1,0 +1,150 @@
+"""Lint of the kernels and of generated code: ``verilator --lint-only -Wall`` and Yosys' ``read_slang``.
+
+Run as ``python -m hw_flow.rtl.lint``. Each kernel is instantiated with several parameter sets in one generated module, so
+that two child processes see all of them.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hw_flow.folding import NodeFolding
+from hw_flow.ir import MVAU, Graph, LabelSelect, Tensor, Thresholding, Thresholds
+from hw_flow.rtl.emit import emit
+from hw_flow.rtl.files import kernel_paths, write_text
+from sim.process import run_process
+from sim.toolchain import verilator
+
+WAIVERS = Path(__file__).parent / "waivers.vlt"
+_TIMEOUT_S = 300.0
+
+Parameters = Mapping[str, int | str]
+
+_DOT: tuple[Parameters, ...] = tuple(
+    {"Simd": simd, "ActWidth": act, "ActKind": f"bw_pkg::{act_kind}", "WeightWidth": weight, "WeightKind": f"bw_pkg::{weight_kind}",
+     "SumWidth": 16, "Mul": f"bw_pkg::{mul}"}
+    for simd, act, act_kind, weight, weight_kind, mul in (
+        (1, 1, "Bipolar", 1, "Bipolar", "MulLut"),
+        (49, 1, "Bipolar", 1, "Bipolar", "MulLut"),
+        (16, 2, "Unsigned", 2, "Ternary", "MulLut"),
+        (16, 2, "Unsigned", 2, "Signed", "MulLut"),
+        (8, 4, "Signed", 4, "Signed", "MulLut"),
+        (7, 8, "Unsigned", 1, "Bipolar", "MulLut"),
+        (4, 8, "Signed", 8, "Signed", "MulDsp"),
+        (4, 3, "Signed", 3, "Unsigned", "MulLut"),
+    )
+)
+
+# Parameter sets by kernel; kernels that are not listed are seen below these.
+SETS: Mapping[str, Sequence[Parameters]] = {
+    "bw_dot": _DOT,
+    "bw_mvau": tuple(
+        {"Mw": 4 * int(dot["Simd"]), "Mh": 8, "Pe": pe, **dot, **more}
+        for dot, pe, more in zip(
+            _DOT, (1, 2, 4, 8, 2, 4, 1, 2), (
+                {}, {"ThresholdBits": 1, "ThresholdFolds": 4, "OutWidth": 1},
+                {"ThresholdBits": 2, "ThresholdFolds": 2, "OutWidth": 2, "Base": -1, "Descending": "1'b1"},
+                {"ThresholdBits": 4, "OutWidth": 4}, {"OutWidth": 10}, {}, {},
+                {"ThresholdBits": 8, "ThresholdWidth": 17, "ThresholdFolds": 4, "OutWidth": 8, "TableLatency": "1'b1"},
+            ), strict=True)
+    ) + ({"Mw": 8, "Mh": 4, "Pe": 4, "Simd": 8}, {"Mw": 12, "Mh": 9, "Pe": 3, "Simd": 4}, {"Mw": 4, "Mh": 8, "Pe": 2, "Simd": 4}),
+    "bw_replay": ({"Width": 1, "Beats": 1, "Repeats": 1}, {"Width": 8, "Beats": 3, "Repeats": 5}, {"Beats": 1, "Repeats": 4}),
+    "bw_thresholding": (
+        {"Pe": 28, "InWidth": 8, "Bits": 1, "OutWidth": 1},
+        {"Pe": 3, "InWidth": 6, "InSigned": "1'b1", "ThresholdWidth": 7, "Bits": 3, "Folds": 3, "Base": -4, "OutWidth": 3},
+        {"Pe": 1, "Bits": 2, "Folds": 5, "Descending": "1'b1", "OutWidth": 2, "TableLatency": "1'b1"},
+    ),
+    "bw_label_select": ({"Channels": 10, "Pe": 1}, {"Channels": 10, "Pe": 5, "InSigned": "1'b0"}, {"Channels": 10, "Pe": 10},
+                        {"Channels": 1, "Pe": 1, "OutWidth": 1}),
+    "bw_fifo": ({"Width": 1, "Depth": 2}, {"Width": 9, "Depth": 7}, {"Width": 32, "Depth": 64}),
+    "bw_dwc": ({"InLanes": 4, "OutLanes": 4}, {"InLanes": 4, "OutLanes": 12}, {"InLanes": 12, "OutLanes": 4},
+               {"ElementWidth": 1, "InLanes": 28, "OutLanes": 49}, {"ElementWidth": 3, "InLanes": 3, "OutLanes": 2}),
+    "bw_spill_register": ({"Width": 5}, {"Width": 5, "HalfRate": "1'b1"}),
+    "bw_last_counter": ({"Beats": 1}, {"Beats": 5}),
+    "bw_stream_check": ({"Width": 3},),
+    "bw_stream_monitor": ({"Name": '"x"', "LevelWidth": 4},),
+}
+
+
+def lint_top(name: str, sets: Mapping[str, Sequence[Parameters]] = SETS) -> str:
+    """A module without ports that holds an unconnected instance of every kernel and parameter set."""
+    lines = ["/// Generated for lint.", f"module {name};"]
+    for kernel, choices in sets.items():
+        for index, parameters in enumerate(choices):
+            values = ", ".join(f".{key}({value})" for key, value in parameters.items())
+            lines.append(f"  {kernel} #({values}) u_{kernel}_{index} ();")
+    return "\n".join([*lines, "endmodule", ""])
+
+
+def run_verilator(top: str, files: Sequence[Path], defines: Sequence[str] = ()) -> list[str]:
+    """Warnings and errors of ``verilator --lint-only -Wall`` after the waivers."""
+    tool = verilator()
+    done = run_process(
+        [tool.binary, "--lint-only", "-Wall", "--timing", *(f"-D{define}" for define in defines), "--top-module", top, WAIVERS, *files],
+        timeout_s=_TIMEOUT_S, env={"VERILATOR_ROOT": str(tool.root)},
+    )
+    found = [line for line in done.output.splitlines() if line.startswith("%") and "Exiting due to" not in line]
+    return found or ([] if done.ok else [f"verilator: {done.error}"])
+
+
+def run_slang(top: str, files: Sequence[Path]) -> list[str]:
+    """Warnings and errors of ``read_slang``, in a child process because Yosys ends its process on an error."""
+    script = "import sys; from pyosys import libyosys as ys; ys.run_pass(sys.argv[1], ys.Design())"
+    command = " ".join(["read_slang", "-Wextra", "--top", top, *map(str, files)])
+    done = run_process([sys.executable, "-c", script, command], timeout_s=_TIMEOUT_S)
+    lines = [line.strip() for line in done.output.splitlines()]
+    found = [line for line in lines if "error:" in line or "warning:" in line or line.startswith("ERROR")]
+    expected = [line for line in found if "has no connection" in line or "unconnected" in line]
+    found = [line for line in found if line not in expected]
+    return found or ([] if done.ok else [f"read_slang: {done.error}"])
+
+
+def sample_graph() -> Graph:
+    """A graph with every operator, converters of each kind and an awkward name."""
+    tensors = {name: Tensor(name, shape, dtype) for name, shape, dtype in (
+        ("in put", (12,), "UINT8"), ("t0", (12,), "BIPOLAR"), ("t1", (6,), "INT3"), ("t2", (4,), "INT8"), ("y", (1,), "UINT2"))}
+    steps = np.arange(-3, 4, dtype=np.int64)[None, :]
+    rng = np.random.default_rng(1)
+    return Graph("sample", (
+        Thresholding(name="Thresholding_0", inputs=("in put",), outputs=("t0",),
+                     thresholds=Thresholds(np.array([[128]]), np.array([False]), -1, 2)),
+        MVAU(name="logic", inputs=("t0",), outputs=("t1",), weights=rng.choice([-1, 1], (6, 12)), weight_dtype="BIPOLAR",
+             acc_dtype="INT5", thresholds=Thresholds(np.repeat(steps, 6, 0), np.arange(6) % 2 == 1, -4, 1)),
+        MVAU(name="MVAU_1", inputs=("t1",), outputs=("t2",), weights=rng.integers(-2, 2, (4, 6)), weight_dtype="INT2",
+             acc_dtype="INT8"),
+        LabelSelect(name="LabelSelect_0", inputs=("t2",), outputs=("y",)),
+    ), tensors, ("in put",), ("y",))
+
+
+def sample_folding() -> dict[str, NodeFolding]:
+    """A folding of `sample_graph` that needs a converter between any two nodes."""
+    return {"Thresholding_0": NodeFolding(2), "logic": NodeFolding(2, 3), "MVAU_1": NodeFolding(4, 6, "block"),
+            "LabelSelect_0": NodeFolding(1)}
+
+
+def main() -> int:
+    """Lint everything, print what was found; 1 if anything was."""
+    faults: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="bitwright-lint-") as folder:
+        top = Path(folder) / "bw_lint_top.sv"
+        write_text(top, lint_top(top.stem))
+        files = [*kernel_paths(), top]
+        design = emit(sample_graph(), sample_folding(), {"t0": 3, "t1": 4}, Path(folder) / "sample", "sample")
+        for name, paths in ((top.stem, files), (design.top, list(design.paths))):
+            faults += run_verilator(name, paths)
+            faults += run_verilator(name, paths, ("BW_MONITOR",))
+            faults += run_slang(name, paths)
+    for fault in faults:
+        print(fault)
+    count = sum(len(choices) for choices in SETS.values())
+    print(f"lint: {len(kernel_paths())} kernels, {count} parameter sets and a generated design: {len(faults)} findings")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
