@@ -9,9 +9,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hw_flow.errors import FlowError
+from models import ACTIVATION_TYPES, WEIGHT_TYPES
 
-WEIGHT_TYPES = ("BIPOLAR", "TERNARY", *(f"INT{n}" for n in range(2, 9)))
-ACTIVATION_TYPES = ("BIPOLAR", *(f"INT{n}" for n in range(2, 9)), *(f"UINT{n}" for n in range(1, 9)))
 OBJECTIVES = {"accuracy": "maximize", "luts": "minimize", "latency_cycles": "minimize", "interval_cycles": "minimize"}
 
 
@@ -37,11 +36,12 @@ class Dataset(_Section):
 
 
 class Model(_Section):
-    """A fully connected network: a named preset, or the width of every layer from input to classes."""
+    """A fully connected network: a named preset, or the widths from input to classes; and how weights are scaled."""
 
     preset: str | None = None
     features: tuple[int, ...] | None = Field(default=None, min_length=3)
-    scaling: Literal["float", "power_of_two"] = "float"
+    weight_scale: Literal["float", "power_of_two", "constant"] = "float"
+    per_channel: bool = False
 
     @model_validator(mode="after")
     def _one(self) -> Model:
@@ -154,9 +154,9 @@ class Problem(_Section):
         """Width of every layer from the input to the classes."""
         if self.model.features is not None:
             return self.model.features
-        from hw_flow.codesign.network import preset_features
+        from models import spec_of
 
-        return preset_features(str(self.model.preset))
+        return spec_of(str(self.model.preset)).widths
 
     @property
     def depth(self) -> int:
