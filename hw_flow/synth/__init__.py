@@ -2,11 +2,10 @@
 
 from hw_flow.synth.design import DesignResources, layer_jobs, layer_luts, run_all, synthesise
 from hw_flow.synth.job import SynthJob, SynthResult
-from hw_flow.synth.process import ToolCancelledError
 from hw_flow.synth.resources import TARGETS, Resources, Target, total
-from hw_flow.synth.runner import cached, run, yosys_version
+from hw_flow.synth.runner import CancelledError, cached, run, yosys_version
 
 __all__ = [
-    "TARGETS", "DesignResources", "Resources", "SynthJob", "SynthResult", "Target", "ToolCancelledError", "cached",
+    "TARGETS", "CancelledError", "DesignResources", "Resources", "SynthJob", "SynthResult", "Target", "cached",
     "layer_jobs", "layer_luts", "run", "run_all", "synthesise", "total", "yosys_version",
 ]

@@ -11,7 +11,9 @@ from hw_flow.errors import FlowError
 from hw_flow.synth.resources import TARGETS, Resources, Target
 
 # Raised whenever a script or a count changes, so that old cache entries are not taken for new ones.
-SCRIPT_VERSION = 1
+SCRIPT_VERSION = 2
+# The tool's output, packed: a megabyte a job unpacked.
+LOG = "log.txt.gz"
 
 # Out of context: no pads, no clock buffers. What follows label `check` changes no count (it writes files).
 _ECP5 = "synth_lattice -family ecp5 -noiopad{noflatten}{nodsp} -top {top} -run begin:check"
@@ -91,7 +93,7 @@ class SynthResult(Resources):
     source : ``"yosys-<version>"``, read from the tool's own output.
     seconds : of the run that made the result, also when it comes from the cache.
     delay_ns : longest register-to-register or port path through logic alone, no routing; a lower bound.
-    log : the tool's whole output.
+    log : the tool's whole output, gzip.
     boxes : black boxes found, by module.
     cached : no tool was started for it.
     """

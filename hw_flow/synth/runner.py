@@ -23,22 +23,26 @@ from typing import Any
 
 from hw_flow.errors import FlowError
 from hw_flow.synth import stat
-from hw_flow.synth.job import SCRIPT_VERSION, SynthJob, SynthResult, read_file, script
-from hw_flow.synth.process import ToolTimeoutError, run_tool
+from hw_flow.synth.job import LOG, SCRIPT_VERSION, SynthJob, SynthResult, read_file, script
+from sim.process import run_process
 
 _CHILD = Path(__file__).with_name("_child.py")
+
+
+class CancelledError(Exception):
+    """The caller set ``cancel`` while a job ran; its processes are gone."""
 
 
 def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
     """Synthesise ``job``, or take its result from the cache.
 
-    A result is a directory ``<cache>/synth/<key>/`` with ``result.json``, ``log.txt`` and the script. A second process
+    A result is a directory ``<cache>/synth/<key>/`` with ``result.json``, the log and the script. A second process
     that wants the same job waits for the first one.
 
     Raises
     ------
     FlowError : Yosys is missing, stopped with an error (its line is in the message) or took longer than ``job.timeout_s``.
-    ToolCancelledError : another thread set ``cancel``.
+    CancelledError : another thread set ``cancel``.
     """
     key = cache_key(job)
     directory = cache_directory() / key
@@ -61,7 +65,7 @@ def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
             part.replace(directory)
         finally:
             _remove(part)
-    return replace(result, log=directory / "log.txt")
+    return replace(result, log=directory / LOG)
 
 
 def cached(job: SynthJob) -> SynthResult | None:
@@ -131,21 +135,24 @@ def _synthesise(job: SynthJob, directory: Path, failed: Path, cancel: threading.
         (directory / "cells.lib").write_bytes(gzip.decompress(data) if job.liberty.suffix == ".gz" else data)
     log = directory / "log.txt"
     command = [sys.executable, "-P", "-W", "ignore", str(_CHILD), "job.ys"]
-    start = time.monotonic()
-    try:
-        # Yosys and abc put their scratch files under TMPDIR; here they vanish with the directory, also after a kill.
-        status = run_tool(command, cwd=directory, log=log, timeout_s=job.timeout_s, env={"TMPDIR": str(directory)}, cancel=cancel)
-    except ToolTimeoutError:
+    # Yosys and abc put their scratch files under TMPDIR; here they vanish with the directory, also after a kill.
+    done = run_process(command, cwd=directory, log=log, timeout_s=job.timeout_s, env={"TMPDIR": str(directory)}, stop=cancel)
+    if done.timed_out and cancel is not None and cancel.is_set():
+        raise CancelledError(f"{job.top}: synthesis was cancelled")
+    if done.timed_out:
         log.replace(failed)
         raise FlowError(
             f"{job.top}: Yosys ({job.target}) did not end within {job.timeout_s:g} s and was stopped; "
             f"raise the time-out or fold the layer further (log: {failed})"
-        ) from None
-    if status != 0:
-        line = stat.error_line(log)
+        )
+    if not done.ok:
+        line = stat.error_line(done.output, directory) or done.error
         log.replace(failed)
         raise FlowError(f"{job.top}: Yosys ({job.target}) stopped: {line} (log: {failed})")
-    result = stat.result(job, directory, time.monotonic() - start)
+    result = stat.result(job, directory, done.seconds)
+    with gzip.open(directory / LOG, "wb") as sink:
+        sink.write(log.read_bytes())
+    log.unlink()
     (directory / "cells.lib").unlink(missing_ok=True)
     failed.unlink(missing_ok=True)
     return result

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hw_flow.errors import FlowError
-from hw_flow.synth.job import SynthJob, SynthResult
+from hw_flow.synth.job import LOG, SynthJob, SynthResult
 from hw_flow.synth.resources import Resources
 
 _LINE = 300
@@ -31,7 +31,7 @@ def result(job: SynthJob, directory: Path, seconds: float) -> SynthResult:
     return _checked(job, SynthResult(
         target=job.target, cells=cells, area=area, transistors=_transistors(modules), sequential=sequential,
         source=f"yosys-{version.group(1) if version else 'unknown'}", seconds=round(seconds, 2),
-        log=directory / "log.txt", boxes=boxes, delay_ns=_delay_ns(directory / "sta.txt") if job.delay else None,
+        log=directory / LOG, boxes=boxes, delay_ns=_delay_ns(directory / "sta.txt") if job.delay else None,
     ))
 
 
@@ -92,13 +92,13 @@ def _sequential(liberty: Path, cells: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def error_line(log: Path) -> str:
-    """The first error in a log, shortened; of a crash, its last line."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+def error_line(output: str, directory: Path) -> str:
+    """The first error in the log of a tool that ran in ``directory``, shortened; of a crash, its last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     for line in lines:
         if line.startswith("Traceback"):
             return lines[-1][:_LINE]
-        if re.search(r"\b(ERROR|Error|error):|^(ModuleNotFoundError|ImportError)", line):
+        if re.search(r"\b(ERROR|Error|error):", line):
             # Slang names sources relative to the directory that the tool ran in, which means nothing to a reader.
-            return re.sub(r"^\.\./.+?(?=:\d+:)", lambda match: str((log.parent / match.group()).resolve()), line)[:_LINE]
-    return lines[-1][:_LINE] if lines else "no output"
+            return re.sub(r"^\.\./.+?(?=:\d+:)", lambda match: str((directory / match.group()).resolve()), line)[:_LINE]
+    return ""

@@ -88,5 +88,5 @@ def no_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def forbid() -> None:
         def fail(*_args: object, **_kwargs: object) -> int:
             raise AssertionError("a tool was started")
-        monkeypatch.setattr("hw_flow.synth.runner.run_tool", fail)
+        monkeypatch.setattr("hw_flow.synth.runner.run_process", fail)
     return forbid

@@ -42,13 +42,13 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> Design:
 def test_total_is_glue_and_all_instances(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[object] = []
     from hw_flow.synth import runner
-    real = runner.run_tool
+    real = runner.run_process
 
     def counting(*args: object, **kwargs: object) -> int:
         started.append(args)
         return real(*args, **kwargs)  # type: ignore[arg-type]  # passed through as given
 
-    monkeypatch.setattr(runner, "run_tool", counting)
+    monkeypatch.setattr(runner, "run_process", counting)
     found = synthesise(design, "ecp5", flatten=True)
     assert len(started) == 4  # one FIFO, the product, the glue and the flat top
     assert found.source.startswith("yosys-")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hw_flow.errors import FlowError
-from hw_flow.synth import SynthJob, ToolCancelledError, cached, run, yosys_version
+from hw_flow.synth import CancelledError, SynthJob, cached, run, yosys_version
 from hw_flow.synth.runner import cache_directory, cache_key
 from tests.hw_flow.synth.conftest import FIFO
 
@@ -230,7 +230,7 @@ def test_cancel_from_another_thread(tmp_path: Path) -> None:
     (tmp_path / "spin.sv").write_text(SPIN)
     cancel = threading.Event()
     threading.Timer(0.5, cancel.set).start()
-    with pytest.raises(ToolCancelledError):
+    with pytest.raises(CancelledError):
         run(SynthJob(top="spin", files=(tmp_path / "spin.sv",), nodsp=True), cancel=cancel)
 
 
