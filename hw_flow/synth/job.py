@@ -11,7 +11,7 @@ from hw_flow.errors import FlowError
 from hw_flow.synth.resources import TARGETS, Resources, Target
 
 # Raised whenever a script or a count changes, so that old cache entries are not taken for new ones.
-SCRIPT_VERSION = 2
+SCRIPT_VERSION = 3
 # The tool's output, packed: a megabyte a job unpacked.
 LOG = "log.txt.gz"
 

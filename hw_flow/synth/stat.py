@@ -29,7 +29,7 @@ def result(job: SynthJob, directory: Path, seconds: float) -> SynthResult:
     sequential = _sequential(directory / "cells.lib", cells) if job.liberty is not None else ()
     version = re.match(r"Yosys (\S+)", report["creator"])
     return _checked(job, SynthResult(
-        target=job.target, cells=cells, area=area, transistors=_transistors(modules), sequential=sequential,
+        target=job.target, cells=cells, area=area, transistors=_transistors(modules, bool(boxes)), sequential=sequential,
         source=f"yosys-{version.group(1) if version else 'unknown'}", seconds=round(seconds, 2),
         log=directory / LOG, boxes=boxes, delay_ns=_delay_ns(directory / "sta.txt") if job.delay else None,
     ))
@@ -66,11 +66,12 @@ def _checked(job: SynthJob, found: SynthResult) -> SynthResult:
     return found
 
 
-def _transistors(modules: Mapping[str, Any]) -> int | None:
-    numbers = [module.get("estimated_num_transistors") for module in modules.values()]
-    # "123+" says that the table lacks some cells: then there is no figure.
-    known = [int(number) for number in numbers if number is not None and str(number).isdigit()]
-    return sum(known) if numbers and len(known) == len(numbers) else None
+def _transistors(modules: Mapping[str, Any], boxed: bool) -> int | None:
+    numbers = [str(module["estimated_num_transistors"]) for module in modules.values() if "estimated_num_transistors" in module]
+    # "123+" says that the table lacks some cells: then there is no figure, unless they are the black boxes.
+    if not numbers or (not boxed and any(number.endswith("+") for number in numbers)):
+        return None
+    return sum(int(number.rstrip("+")) for number in numbers)
 
 
 def _delay_ns(path: Path) -> float | None:

@@ -76,6 +76,14 @@ def test_nodsp_for_chosen_layers(design: Design) -> None:
                     "MVAU_0": found.layers["u_mul"].luts}
 
 
+def test_gates_of_a_whole_design(design: Design) -> None:
+    found = synthesise(design, "generic")
+    parts = [found.glue, *found.layers.values()]
+    assert found.total.ff == sum(part.ff for part in parts) == 2 * 266 + 16
+    assert found.total.transistors == sum(part.transistors or 0 for part in parts)
+    assert all(part.transistors for part in parts)
+
+
 def test_top_that_does_not_fit_its_description(design: Design) -> None:
     shorter = Design(design.top, design.directory, design.files, (), (), (*design.instances, design.instances[0]))
     with pytest.raises(FlowError) as caught:
