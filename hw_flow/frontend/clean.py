@@ -40,6 +40,8 @@ def clean(proto: onnx.ModelProto, where: str) -> ModelWrapper:
     except Exception as error:  # qonnx and onnxruntime raise bare Exception for bad constants
         raise FlowError(f"{where}: constants cannot be folded ({_line(error)}); export the network again") from error
     _drop_dead_nodes(model.graph)
+    model = _infer(model, where)
+    _check_shapes(model)
     _free_batch(model)
     return _probe_batch(_infer(model, where), where)
 
@@ -63,12 +65,28 @@ def _infer(model: ModelWrapper, where: str) -> ModelWrapper:
         model = model.transform(InferShapes())
     except Exception as error:
         raise FlowError(f"{where}: shapes do not fit together ({_line(error)}); export the network again") from error
-    for node in model.graph.node:
-        for name in node.output:
-            if name and model.get_tensor_shape(name) is None:
-                raise FlowError(f"{node.name}: the shape of its output '{name}' cannot be inferred; "
-                                f"check the ranks of the inputs of this {node.op_type}")
     return model
+
+
+def _check_shapes(model: ModelWrapper) -> None:
+    for node, name in _moving(model.graph):
+        if not model.get_tensor_shape(name):
+            shapes = ", ".join(str(model.get_tensor_shape(source)) for source in node.input if source)
+            raise FlowError(f"{node.name} ({node.op_type}): the shape of its output cannot be inferred from inputs of shape "
+                            f"{shapes}; "
+                            "check the sizes and export the network again")
+
+
+def _moving(graph: onnx.GraphProto) -> list[tuple[onnx.NodeProto, str]]:
+    """Nodes that depend on the input, each with the tensors it writes that someone reads."""
+    read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    moving = {graph.input[0].name}
+    pairs = []
+    for node in graph.node:
+        if not moving.isdisjoint(node.input) and node.op_type != "Shape":
+            moving.update(node.output)
+            pairs += [(node, name) for name in node.output if name in read]
+    return pairs
 
 
 def _drop_static_inputs(graph: onnx.GraphProto) -> None:
@@ -106,10 +124,7 @@ def _check_interface(graph: onnx.GraphProto, where: str) -> None:
 def _free_batch(model: ModelWrapper) -> None:
     """Rewrite reshapes so that they copy the batch axis instead of naming its size."""
     graph = model.graph
-    static = {tensor.name for tensor in graph.initializer}
-    for node in graph.node:
-        if node.input and node.input[0] in static:
-            continue
+    for node, _ in _moving(graph):
         source, sink = model.get_tensor_shape(node.input[0]), model.get_tensor_shape(node.output[0])
         if node.op_type in ("Reshape", "Flatten"):
             if len(sink) < 2 or sink[0] != 1 or source[0] != 1:
@@ -136,14 +151,9 @@ def _probe_batch(model: ModelWrapper, where: str) -> ModelWrapper:
     except Exception as error:
         raise FlowError(f"{where}: the network only works at batch size 1 ({_line(error)}); "
                         "export it with a symbolic batch axis") from error
-    moving = {model.graph.input[0].name}
-    for node in model.graph.node:
-        if moving.isdisjoint(node.input):
-            continue
-        moving.update(node.output)
-        for name in filter(None, node.output):
-            one, many = model.get_tensor_shape(name), probe.get_tensor_shape(name)
-            if not one or not many or many != [_PROBE, *one[1:]]:
-                raise FlowError(f"{node.name}: {node.op_type} moves or mixes the batch axis ({one} becomes {many} at batch "
-                                f"{_PROBE}); keep it as the first axis")
+    for node, name in _moving(model.graph):
+        one, many = model.get_tensor_shape(name), probe.get_tensor_shape(name)
+        if one[0] != 1 or many != [_PROBE, *one[1:]]:
+            raise FlowError(f"{node.name} ({node.op_type}): moves or mixes the batch axis (its output is {one} for one frame); "
+                            "keep the batch as the first axis")
     return model

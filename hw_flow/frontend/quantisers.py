@@ -101,7 +101,7 @@ class IntQuant(Quantiser):
         low, high = float(self.low), float(self.high)
         clipped = np.clip(np.where(np.isnan(x), 0.0, x), low, high)
         shift = 0.5 if self.rounding.startswith("HALF") else 0.0
-        near = np.abs(clipped - (np.rint(clipped - shift) + shift)) <= e
+        near = np.abs(x - (np.rint(x - shift) + shift)) <= e
         doubt = (near & (x > low - 1 - e) & (x < high + 1 + e) & (e > 0)) | ~np.isfinite(x) | np.isinf(e)
         return round_array(clipped, self.rounding).astype(np.int64), doubt
 

@@ -90,8 +90,6 @@ def _trace(name: str, producers: Mapping[str, onnx.NodeProto], static: Mapping[s
 def _from_plain(node: onnx.NodeProto, value: np.ndarray, axis: int) -> _Scaled:
     """Constants without a quantiser: integers, or integers times one scale (or one per output channel)."""
     exact = np.asarray(value, dtype=np.float64)
-    if not np.isfinite(exact).all():
-        raise FlowError(f"{node.name}: weights hold NaN or infinity; train or export them again")
     if (exact == np.rint(exact)).all():
         return _Scaled(exact.astype(np.int64), np.ones_like(exact))
     scale = _common_scale(exact)

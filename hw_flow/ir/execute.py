@@ -47,7 +47,8 @@ def execute_node(node: Node, x: IntArray) -> IntArray:
         case Thresholding():
             return node.thresholds(x)
         case LabelSelect():
-            return np.argmax(x, axis=-1, keepdims=True).astype(np.int64)
+            first: IntArray = np.argmax(x, axis=-1, keepdims=True).astype(np.int64)
+            return first
         case _:
             raise FlowError(f"{node.name}: no golden model for {type(node).__name__}")
 

@@ -1,0 +1,338 @@
+"""Every refusal of the front end, by its exact text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+from hw_flow.errors import FlowError
+from hw_flow.frontend import compile_qonnx
+from tests.hw_flow.qonnx_random import Builder
+
+FLOAT_WEIGHTS = np.random.default_rng(0).normal(size=(4, 3))
+
+
+def _start(quantise: bool = True) -> Builder:
+    b = Builder(np.random.default_rng(0))
+    if quantise:
+        b.head = b.quant(b.head, 0.5, 4)
+    return b
+
+
+def _layer(b: Builder, mw: int = 4, mh: int = 3, scale: Any = 0.25) -> None:
+    weights = b.quant(b.constant(np.random.default_rng(1).normal(size=(mw, mh))), scale, 4)
+    b.then("MatMul", weights)
+
+
+def _refusal(tmp_path: Path, model: onnx.ModelProto, **options: Any) -> str:
+    path = tmp_path / "m.onnx"
+    onnx.save(model, str(path))
+    with pytest.raises(FlowError) as error:
+        compile_qonnx(path, **options)
+    message = str(error.value)
+    assert "\n" not in message
+    return message.replace(str(path), "m.onnx")
+
+
+def unsupported(b: Builder) -> None:
+    b.then("Erf")
+
+
+def convolution(b: Builder) -> None:
+    b.then("Conv", b.constant(np.ones((1, 1, 1))))
+
+
+def unknown_domain(b: Builder) -> None:
+    b.then("Relu")
+    b.nodes[-1].domain = "my.ops"
+
+
+def unknown_quantiser_domain(b: Builder) -> None:
+    b.head = b.quant(b.head, 1.0, 4)
+    b.nodes[-1].domain = "my.ops"
+
+
+def no_quantiser_between(b: Builder) -> None:
+    _layer(b)
+    b.then("Relu")
+    _layer(b, 3, 3)
+
+
+def float_weights(b: Builder) -> None:
+    b.then("MatMul", b.constant(FLOAT_WEIGHTS))
+
+
+def scale_along_inputs(b: Builder) -> None:
+    _layer(b, scale=np.array([[0.5], [0.25], [0.5], [0.25]]))
+
+
+def channel_scales_between(b: Builder) -> None:
+    _layer(b, scale=np.array([[0.5, 0.25, 1.0]]))
+    _layer(b, 3, 3)
+
+
+def channel_factors_before(b: Builder) -> None:
+    b.then("Mul", b.constant([1.0, 2.0, 3.0, 4.0]))
+    _layer(b)
+
+
+def channel_scales_of_quantiser(b: Builder) -> None:
+    _layer(b)
+    b.head = b.quant(b.head, np.array([0.5, 0.25, 1.0]), 4)
+    _layer(b, 3, 3)
+
+
+def dynamic_scale(b: Builder) -> None:
+    b.then("Quant", b.head, b.constant(0.0), b.constant(4.0), signed=1, narrow=0, rounding_mode="ROUND")
+
+
+def zero_scale(b: Builder) -> None:
+    b.head = b.quant(b.head, 0.0, 4)
+
+
+def rounding(b: Builder) -> None:
+    b.head = b.quant(b.head, 1.0, 4, mode="STOCHASTIC")
+
+
+def bit_width(b: Builder) -> None:
+    b.head = b.quant(b.head, 1.0, 2.5)  # type: ignore[arg-type]
+
+
+def branch(b: Builder) -> None:
+    b.head = b.node("Add", [b.head, "x"])[0]
+
+
+def fork(b: Builder) -> None:
+    left = b.node("Relu", [b.head])[0]
+    right = b.node("Sigmoid", [b.head])[0]
+    b.head = b.node("Add", [left, right])[0]
+
+
+def not_monotone(b: Builder) -> None:
+    _layer(b)
+    b.then("Pow", b.constant(2.0))
+    b.head = b.quant(b.head, 1.0, 4)
+
+
+def too_many_levels(b: Builder) -> None:
+    _layer(b)
+    b.head = b.quant(b.head, 2.0**-9, 16)
+
+
+def division_by_zero(b: Builder) -> None:
+    b.then("Div", b.constant(0.0))
+    _layer(b)
+
+
+def not_a_number(b: Builder) -> None:
+    b.then("Add", b.constant(np.nan))
+    _layer(b)
+
+
+def training_mode(b: Builder) -> None:
+    _layer(b)
+    values = [b.constant(np.ones(3)) for _ in range(4)]
+    b.head = b.node("BatchNormalization", [b.head, *values], 1, epsilon=1e-5, training_mode=0)[0]
+    b.nodes[-1].attribute[1].i = 1
+    b.nodes[-1].output.extend(["mean_out", "var_out"])
+    b.head = b.quant(b.head, 1.0, 4)
+
+
+def negative_variance(b: Builder) -> None:
+    _layer(b)
+    values = [b.constant(np.ones(3)) for _ in range(3)]
+    b.then("BatchNormalization", *values, b.constant(-np.ones(3)))
+    b.head = b.quant(b.head, 1.0, 4)
+
+
+def transposed_activation(b: Builder) -> None:
+    shape = b.constant([0, 2, 2], np.int64)
+    b.then("Reshape", shape)
+    b.then("Transpose", perm=[0, 2, 1])
+    b.then("Reshape", b.constant([0, 4], np.int64))
+    _layer(b)
+
+
+def batch_dropped(b: Builder) -> None:
+    b.then("Reshape", b.constant([2, 2], np.int64))
+    _layer(b, 2, 3)
+
+
+def softmax_inside(b: Builder) -> None:
+    _layer(b)
+    b.then("Softmax", axis=-1)
+    b.head = b.quant(b.head, 0.1, 4)
+
+
+def weights_first(b: Builder) -> None:
+    b.then("Reshape", b.constant([0, 2, 2], np.int64))
+    b.head = b.node("MatMul", [b.constant(np.ones((2, 2))), b.head])[0]
+
+
+def wide_weights(b: Builder) -> None:
+    b.then("MatMul", b.constant(np.full((4, 3), 70000.0)))
+
+
+def flat_thresholds(b: Builder) -> None:
+    b.then("MultiThreshold", b.constant([1.0]), out_dtype="UINT2")
+
+
+def many_thresholds(b: Builder) -> None:
+    b.then("MultiThreshold", b.constant(np.arange(6).reshape(3, 2)), out_dtype="UINT2")
+    _layer(b)
+
+
+def broadcast(b: Builder) -> None:
+    b.then("Add", b.constant(np.zeros((1, 3, 4))))
+    _layer(b)
+
+
+def nothing_left(b: Builder) -> None:
+    b.then("Softmax", axis=-1)
+
+
+_ONLY = "cannot be compiled yet; this version takes fully connected networks: use MatMul or Gemm layers"
+_REPLACE = ("this operator is not supported; replace it by MatMul/Gemm, element-wise operators and quantisers, or cut the model "
+            "before it")
+CASES: list[tuple[Callable[[Builder], None], str]] = [
+    (unsupported, f"Erf_1 (Erf): {_REPLACE}"),
+    (convolution, f"Conv_1 (Conv): convolutions {_ONLY}"),
+    (unknown_domain, f"Relu_1 (my.ops.Relu): {_REPLACE}"),
+    (unknown_quantiser_domain, "Quant_1 (Quant): unknown operator domain 'my.ops'; use 'qonnx.custom_op.general'"),
+    (no_quantiser_between, "MatMul_5 (MatMul): missing quantiser: Relu_3 makes its input 't3_0' non-integer; insert a Quant "
+                           "node between "
+     "Relu_3 and MatMul_5"),
+    (float_weights, "MatMul_1: weights are not quantised (found 12 distinct non-integer values); export the layer with a weight "
+     "quantiser"),
+    (scale_along_inputs, "MatMul_2: the scale of its weights changes along the inputs; use one scale for all weights or one per "
+     "output channel"),
+    (channel_scales_between, "MatMul_4 (MatMul): non-integer accumulator: its input 't2_0' has no common scale ('t2_0' has "
+                             "one scale "
+     "per channel); insert a Quant node with one scale before MatMul_4"),
+    (channel_factors_before, "MatMul_3 (MatMul): non-integer accumulator: its input 't1_0' has no common scale (Mul_1 "
+                             "scales each "
+     "channel); insert a Quant node with one scale before MatMul_3"),
+    (channel_scales_of_quantiser, "MatMul_5 (MatMul): non-integer accumulator: its input 't3_0' has no common scale ('t3_0' "
+                                  "has one "
+     "scale per channel); insert a Quant node with one scale before MatMul_5"),
+    (dynamic_scale, "Quant_1 (Quant): joins 2 activations (t0_0, t0_0); branches cannot be compiled yet, use a network "
+                    "without them"),
+    (zero_scale, "Quant_1 (Quant): its scale is zero; train or export the network again"),
+    (rounding, "Quant_1 (Quant): rounding mode 'STOCHASTIC' is unknown; use one of CEIL, DOWN, FLOOR, HALF_DOWN, HALF_EVEN, "
+               "HALF_UP, "
+     "ROUND, ROUND_TO_ZERO, TRUNC, UP"),
+    (bit_width, "Quant_1 (Quant): its bit width must be one integer from 1 to 32, not [2.5]; use one width per tensor"),
+    (branch, "Add_1 (Add): joins 2 activations (t0_0, x); branches cannot be compiled yet, use a network without them"),
+    (fork, "Sigmoid_2 (Sigmoid): tensor 't0_0' is read twice; branches cannot be compiled yet, use a network without them"),
+    (not_monotone, "Pow_3: makes the function from MatMul_2 to Quant_4 neither rising nor falling (element 0); thresholds cannot "
+     "express it, use a monotone activation"),
+    (too_many_levels, "MatMul_2: Quant_3 needs 9,088 thresholds per channel, more than 1,023; quantise to 8 bits or fewer"),
+    (division_by_zero, "Div_1 (Div): divides by zero; train or export the network again"),
+    (not_a_number, "Add_1 (Add): its constant holds NaN or infinity; train or export the network again"),
+    (training_mode, "BatchNormalization_3 (BatchNormalization): is in training mode; export the network in evaluation mode"),
+    (negative_variance, "BatchNormalization_3 (BatchNormalization): a variance is not positive; train or export the network "
+                        "again"),
+    (transposed_activation, "Transpose_2 (Transpose): transposes an activation of frame [2, 2]; export the network without it "
+     "(transposes of weights are fine)"),
+    (batch_dropped, "Reshape_1 (Reshape): makes [2, 2] of [1, 4], which drops the batch axis; keep it as the first one"),
+    (softmax_inside, "Softmax_3 (Softmax): stands before Quant_4, so it would have to run in hardware; only MatMul, Gemm, "
+                     "element-wise "
+     "operators and quantisers can, move it to the end"),
+    (weights_first, "MatMul_2 (MatMul): its activation is the second operand; export it as activation times weights"),
+    (wide_weights, "MatMul_1: weights reach 70,000; at most 16 bits are supported, quantise them further"),
+    (flat_thresholds, "MultiThreshold_1 (MultiThreshold): its thresholds have shape [1]; they must be [channels, steps]"),
+    (many_thresholds, "MultiThreshold_1 (MultiThreshold): 3 rows of thresholds do not fit frames of [4]; check data_layout"),
+    (broadcast, "Add_1 (Add): moves or mixes the batch axis (its output is [1, 3, 4] for one frame); keep the batch as the first "
+     "axis"),
+    (nothing_left, "Softmax_1 (Softmax): nothing before it can be computed in hardware; a MatMul or Gemm after a quantiser "
+                   "is needed"),
+]
+
+
+@pytest.mark.parametrize(("write", "text"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_refusal(tmp_path: Path, write: Callable[[Builder], None], text: str) -> None:
+    b = _start()
+    write(b)
+    model = b.model(4, [3])
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    message = _refusal(tmp_path, model)
+    assert message == text
+
+
+def test_no_quantiser_at_all(tmp_path: Path) -> None:
+    b = _start(quantise=False)
+    b.then("MatMul", b.constant(np.ones((4, 3))))
+    assert _refusal(tmp_path, b.model(4, [3])) == (
+        "MatMul_0 (MatMul): missing quantiser: no activation of the network is quantised, not even the input 'x'; insert "
+        "Quant nodes "
+        "or declare the input's integer type")
+
+
+def _plain() -> onnx.ModelProto:
+    b = _start()
+    _layer(b)
+    return b.model(4, [3])
+
+
+@pytest.mark.parametrize(("options", "text"), [
+    ({"input_type": "FLOAT32"}, "input type 'FLOAT32' is unknown; use BIPOLAR, TERNARY, UINT1..UINT16 or INT2..INT16"),
+    ({"input_scale": 0.5}, "an input scale was given without an input type; give both, for example UINT8 and 1/255"),
+    ({"input_type": "UINT8", "input_scale": "half"}, "input scale 'half' is no number; write it like 1/255 or 0.5"),
+    ({"input_type": "UINT8", "input_scale": 0}, "input scale '0' must be positive; write it like 1/255 or 0.5"),
+])
+def test_options(tmp_path: Path, options: dict[str, Any], text: str) -> None:
+    assert _refusal(tmp_path, _plain(), **options) == text
+
+
+def test_symbolic_axis(tmp_path: Path) -> None:
+    model = _plain()
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "F"
+    assert _refusal(tmp_path, model) == (
+        "m.onnx: axis 1 of input 'x' is symbolic ('F'); only the batch may be: export the network with fixed sizes")
+
+
+def test_rank_of_input(tmp_path: Path) -> None:
+    model = _plain()
+    del model.graph.input[0].type.tensor_type.shape.dim[1]
+    assert _refusal(tmp_path, model) == "m.onnx: input 'x' has rank 1; it must be [batch, ...]"
+
+
+def test_two_inputs(tmp_path: Path) -> None:
+    model = _plain()
+    model.graph.input.append(onnx.helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 2]))
+    assert _refusal(tmp_path, model) == "m.onnx: the network has 2 inputs and 1 outputs; export it with one of each"
+
+
+def test_shapes_that_do_not_fit(tmp_path: Path) -> None:
+    b = _start()
+    _layer(b, mw=5)
+    assert _refusal(tmp_path, b.model(4, [3])) == (
+        "MatMul_2 (MatMul): the shape of its output cannot be inferred from inputs of shape [1, 4], [5, 3]; check the sizes "
+        "and export "
+        "the network again")
+
+
+def test_constant_output(tmp_path: Path) -> None:
+    b = _start(quantise=False)
+    b.head = b.node("Relu", [b.constant(np.ones((1, 4)))])[0]
+    message = _refusal(tmp_path, b.model(4, [4]))
+    assert message == "graph output 't0_0' does not depend on the input; export the network again"
+
+
+def test_wrong_frames_and_values(tmp_path: Path) -> None:
+    onnx.save(_plain(), str(tmp_path / "m.onnx"))
+    program = compile_qonnx(tmp_path / "m.onnx", input_type="UINT8", input_scale="1/255")
+    with pytest.raises(FlowError) as error:
+        program.quantise_input(np.zeros((2, 5)))
+    assert str(error.value) == "input 'x' has shape [2, 5]; expected [N, 4]"
+    with pytest.raises(FlowError) as error:
+        program.quantise_input(np.full((2, 4), 0.3))
+    assert str(error.value) == ("input 'x' holds 0.3, which is no integer times the declared scale 1/255; give integers of "
+                                "type UINT8, "
+                                "or the right scale")
