@@ -9,6 +9,9 @@ from hw_flow.cost.model import (
     estimate,
     features,
     luts,
+    samples,
 )
 
-__all__ = ["DEFAULT_COEFFICIENTS", "Calibration", "Estimate", "FinnMvau", "calibrate", "estimate", "features", "luts", "of_node"]
+__all__ = [
+    "DEFAULT_COEFFICIENTS", "Calibration", "Estimate", "FinnMvau", "calibrate", "estimate", "features", "luts", "of_node", "samples",
+]

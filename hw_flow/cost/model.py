@@ -102,8 +102,13 @@ def features(node: Node, folding: NodeFolding, graph: Graph) -> dict[str, float]
     return {"node": 1.0, "stream": float(stream), **counts}
 
 
-def calibrate(samples: Iterable[tuple[Mapping[str, float], float]]) -> Calibration:
-    """Coefficients from pairs of (`features`, measured LUTs).
+def samples(graph: Graph, folding: Folding, measured: Mapping[str, float]) -> list[tuple[dict[str, float], float]]:
+    """Pairs for `calibrate` from the LUTs per node that synthesis found; other names (FIFOs, glue) are passed over."""
+    return [(features(node, folding[node.name], graph), measured[node.name]) for node in graph if node.name in measured]
+
+
+def calibrate(pairs: Iterable[tuple[Mapping[str, float], float]]) -> Calibration:
+    """Coefficients from pairs of (`features`, measured LUTs), see `samples`.
 
     Least squares of the relative error with no negative coefficient; a feature that no sample has keeps its default.
 
@@ -113,15 +118,15 @@ def calibrate(samples: Iterable[tuple[Mapping[str, float], float]]) -> Calibrati
     """
     from scipy.optimize import nnls
 
-    pairs = [(counts, float(measured)) for counts, measured in samples if measured > 0]
-    if not pairs:
+    known = [(counts, float(measured)) for counts, measured in pairs if measured > 0]
+    if not known:
         raise FlowError("cost calibration needs at least one synthesised node with LUTs")
-    names = sorted({name for counts, _ in pairs for name, count in counts.items() if count})
-    matrix = np.array([[counts.get(name, 0.0) / measured for name in names] for counts, measured in pairs])
-    solution, _ = nnls(matrix, np.ones(len(pairs)))
+    names = sorted({name for counts, _ in known for name, count in counts.items() if count})
+    matrix = np.array([[counts.get(name, 0.0) / measured for name in names] for counts, measured in known])
+    solution, _ = nnls(matrix, np.ones(len(known)))
     fitted = {**DEFAULT_COEFFICIENTS, **{name: float(value) for name, value in zip(names, solution, strict=True)}}
-    error = float(np.mean([abs(luts(counts, fitted) - measured) / measured for counts, measured in pairs]))
-    return Calibration(fitted, error, len(pairs))
+    error = float(np.mean([abs(luts(counts, fitted) - measured) / measured for counts, measured in known]))
+    return Calibration(fitted, error, len(known))
 
 
 def _matrix(node: MVAU, folding: NodeFolding, act_bits: int, act_dtype: str) -> dict[str, float]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_flow.cost import DEFAULT_COEFFICIENTS, calibrate, estimate, features, luts
+from hw_flow.cost import DEFAULT_COEFFICIENTS, calibrate, estimate, features, luts, samples
 from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import MVAU, Graph, LabelSelect, Node, Tensor, Thresholding, Thresholds
@@ -60,14 +60,21 @@ def test_more_parallel_costs_more() -> None:
 def test_calibration_finds_the_coefficients_that_made_the_samples(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth = {"node": 30.0, "bit_products": 1.25, "accumulator": 2.0}
-    samples = []
+    pairs = []
     for _ in range(12):
         counts = {name: float(rng.integers(1, 200)) for name in truth} | {"node": 1.0}
-        samples.append((counts, sum(truth[name] * count for name, count in counts.items())))
-    found = calibrate(samples)
+        pairs.append((counts, sum(truth[name] * count for name, count in counts.items())))
+    found = calibrate(pairs)
     assert {name: found.coefficients[name] for name in truth} == pytest.approx(truth)
     assert found.coefficients["xnor"] == DEFAULT_COEFFICIENTS["xnor"]
     assert (found.samples, found.error) == (12, pytest.approx(0, abs=0.01))
+
+
+def test_samples_of_a_synthesised_graph() -> None:
+    g = graph()
+    pairs = samples(g, FOLDING, {"MVAU_0": 300, "LabelSelect_0": 40, "fifo_b": 9})
+    assert pairs == [(features(g.node("MVAU_0"), FOLDING["MVAU_0"], g), 300),
+                     (features(g.node("LabelSelect_0"), FOLDING["LabelSelect_0"], g), 40)]
 
 
 def test_bad_input() -> None:
