@@ -46,22 +46,22 @@ def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: P
     _check_edges(graph)
     namer = Namer({*kernel_uses(), "clk_i", "rst_ni"})
     top = namer(name)
+    lanes = [input_lanes(graph.nodes[0], folding[graph.nodes[0].name])]
+    lanes += [output_lanes(node, folding[node.name]) for node in graph]
+    edges = [_edge(graph.input_of(node), lanes[index], input_lanes(node, folding[node.name]),
+                   depths.get(node.inputs[0], 0), top, namer) for index, node in enumerate(graph)]
     placed: list[_Placed] = []
     links: list[Link] = []
-    lanes = 0
-    for node in graph:
-        tensor, own = graph.input_of(node), folding[node.name]
-        wanted = input_lanes(node, own)
-        if tensor.name in graph.inputs:
-            lanes = wanted
-        edge = _edge(tensor, lanes, wanted, depths.get(tensor.name, 0), top, namer)
-        placed += [_Placed(module, module.name.removeprefix(f"{top}_")) for module in edge]
-        placed.append(_Placed(node_module(node, graph, own, namer(f"{top}_{node.name}")), node.name))
-        links.append(Link(tensor, node.name, tuple(edge), placed[-1].module, lanes, wanted))
-        lanes = output_lanes(node, own)
+    for index, (node, edge) in enumerate(zip(graph, edges, strict=True)):
+        # A FIFO behind the node cuts its ready already.
+        cut = index + 1 == len(edges) or all(module.kind != "fifo" for module in edges[index + 1])
+        module = node_module(node, graph, folding[node.name], namer(f"{top}_{node.name}"), cut)
+        placed += [_Placed(between, between.name.removeprefix(f"{top}_")) for between in edge]
+        placed.append(_Placed(module, node.name))
+        links.append(Link(graph.input_of(node), node.name, tuple(edge), module, lanes[index], input_lanes(node, folding[node.name])))
     source, sink = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-    inputs = (_port("s_axis", "in", source, links[0].in_lanes),)
-    outputs = (_port("m_axis", "out", sink, lanes),)
+    inputs = (_port("s_axis", "in", source, lanes[0]),)
+    outputs = (_port("m_axis", "out", sink, lanes[-1]),)
     texts = {file: text for item in placed for file, text in item.module.texts.items()}
     texts[f"{top}.sv"] = top_module(top, graph.name, inputs[0], outputs[0], sink, links)
     kernels = kernel_closure({*_TOP_KERNELS, *(item.module.kernel for item in placed)})

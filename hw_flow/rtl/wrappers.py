@@ -35,11 +35,11 @@ class Module:
     level_bits: int = 0
 
 
-def node_module(node: Node, graph: Graph, folding: NodeFolding, module: str) -> Module:
-    """The module of a graph node."""
+def node_module(node: Node, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
+    """The module of a graph node; ``cut`` asks for an output register that cuts ready, where the kernel has one."""
     match node:
         case MVAU():
-            return _mvau(node, graph, folding, module)
+            return _mvau(node, graph, folding, module, cut)
         case Thresholding():
             return _thresholding(node, graph, folding, module)
         case LabelSelect():
@@ -65,7 +65,7 @@ def dwc_module(module: str, tensor: Tensor, source: int, sink: int) -> Module:
     return Module(module, "dwc", "bw_dwc", {f"{module}.sv": text})
 
 
-def _mvau(node: MVAU, graph: Graph, folding: NodeFolding, module: str) -> Module:
+def _mvau(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut: bool) -> Module:
     node = encode.straighten(node)
     source, out = graph.input_of(node), graph.output_of(node)
     pe, simd = folding.pe, folding.simd
@@ -79,14 +79,14 @@ def _mvau(node: MVAU, graph: Graph, folding: NodeFolding, module: str) -> Module
     sum_width = encode.signed_width(int(low.min()), int(high.max())) if table else out.width
     parameters: dict[str, object] = {
         "Mw": node.mw, "Mh": node.mh, "Pe": pe, "Simd": simd,
-        "ActWidth": source.width, "ActKind": f"bw_pkg::{_kind(source.dtype)}",
-        "WeightWidth": weight_width, "WeightKind": f"bw_pkg::{_kind(node.weight_dtype)}",
+        "ActWidth": source.width, "ActKind": f"bw_pkg::{_act_kind(source)}",
+        "WeightWidth": weight_width, "WeightKind": f"bw_pkg::{_weight_kind(node.weight_dtype)}",
         "SumWidth": sum_width, "Mul": f"bw_pkg::{multiplier(folding, source.width, weight_width)}",
     }
     if table:
         parameters |= {"ThresholdBits": table.bits, "ThresholdWidth": table.threshold_width, "ThresholdFolds": table.folds}
         parameters |= _common_table_parameters(table)
-    parameters["OutWidth"] = out.width
+    parameters |= {"OutWidth": out.width, "OutputRegister": f"1'b{int(cut)}"}
     what = f"{node.name}: {node.mh} x {node.mw} {node.weight_dtype} by {source.dtype} to {out.dtype}, PE {pe} SIMD {simd}"
     texts = {f"{module}_weights.sv": rom_module(f"{module}_weights", words, word_width, style, f"Weights of {_comment(node.name)}")}
     addr = address_width(len(words))
@@ -142,7 +142,13 @@ def _label_select(node: LabelSelect, graph: Graph, folding: NodeFolding, module:
     return Module(module, "label_select", "bw_label_select", {f"{module}.sv": text})
 
 
-def _kind(dtype: str) -> str:
+def _act_kind(tensor: Tensor) -> str:
+    if tensor.dtype == "BIPOLAR":
+        return "Bipolar"
+    return "Signed" if tensor.signed else "Unsigned"
+
+
+def _weight_kind(dtype: str) -> str:
     if dtype in ("BIPOLAR", "TERNARY"):
         return dtype.capitalize()
     return "Signed" if DataType[dtype].signed() else "Unsigned"

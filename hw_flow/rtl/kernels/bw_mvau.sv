@@ -9,7 +9,9 @@
 /// Weights come from a memory outside with a registered output: word nf * Mw/Simd + sf, lane p's
 /// Simd weights at p * Simd * WeightWidth. ThresholdBits == 0 gives the sums (modulo 2^OutWidth),
 /// otherwise see bw_threshold_search for the tables.
-/// Latency from a fold's last beat: bw_pkg::mvau_latency(...) cycles. ready_o depends on registers only.
+/// Latency from a fold's last beat: 1 (buffer) + bw_pkg::dot_acc_latency(...) + ThresholdBits *
+/// (1 + TableLatency) + OutputRegister cycles. With OutputRegister ready_o depends on registers only,
+/// without it also on ready_i.
 module bw_mvau #(
   parameter int unsigned Mw = 64,
   parameter int unsigned Mh = 64,
@@ -28,6 +30,7 @@ module bw_mvau #(
   parameter int Base = 0,
   parameter int unsigned OutWidth = SumWidth,
   parameter bit TableLatency = 1'b0,
+  parameter bit OutputRegister = 1'b1,        // 0 where ready_i comes from a FIFO's registers
   localparam int unsigned Words = (Mw / Simd) * (Mh / Pe),
   localparam int unsigned WeightAddrWidth = Words > 1 ? $clog2(Words) : 1,
   localparam int unsigned Bits = ThresholdBits > 0 ? ThresholdBits : 1,
@@ -138,20 +141,26 @@ module bw_mvau #(
     );
   end
 
-  // A result comes every SynapseFold cycles at most.
-  bw_spill_register #(
-    .Width(Pe * OutWidth),
-    .HalfRate(SynapseFold > 1)
-  ) u_out (
-    .clk_i(clk_i),
-    .rst_ni(rst_ni),
-    .valid_i(result_valid),
-    .ready_o(result_ready),
-    .data_i(result),
-    .valid_o(valid_o),
-    .ready_i(ready_i),
-    .data_o(data_o)
-  );
+  if (OutputRegister) begin : gen_out
+    // A result comes every SynapseFold cycles at most.
+    bw_spill_register #(
+      .Width(Pe * OutWidth),
+      .HalfRate(SynapseFold > 1)
+    ) u_out (
+      .clk_i(clk_i),
+      .rst_ni(rst_ni),
+      .valid_i(result_valid),
+      .ready_o(result_ready),
+      .data_i(result),
+      .valid_o(valid_o),
+      .ready_i(ready_i),
+      .data_o(data_o)
+    );
+  end else begin : gen_no_out
+    assign result_ready = ready_i;
+    assign valid_o = result_valid;
+    assign data_o = result;
+  end
 
   logic unused_valid;
   assign unused_valid = &{1'b0, sum_valid};

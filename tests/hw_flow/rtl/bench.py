@@ -107,9 +107,12 @@ def check(model: Model, units: Sequence[Unit], inputs: Mapping[str, IntArray], *
     """Run and compare every unit with its golden function."""
     result = model.run({unit.ports[0].name: inputs[unit.name] for unit in units}, **settings)  # type: ignore[arg-type]
     assert result.status == "done", f"{result.reason}\n{result.log}"
+    wrong = {}
     for unit in units:
         want, got = unit.golden(inputs[unit.name]), result.outputs[unit.ports[1].name]
-        assert np.array_equal(want, got), f"{unit.name}: frames {np.flatnonzero((want != got).any(axis=1))[:8]} differ"
+        if not np.array_equal(want, got):
+            wrong[unit.name] = np.flatnonzero((want != got).any(axis=1)).tolist()
+    assert not wrong, f"frames that differ: {wrong}"
     return result
 
 
