@@ -13,5 +13,6 @@ from hw_flow.cost.model import (
 )
 
 __all__ = [
-    "DEFAULT_COEFFICIENTS", "Calibration", "Estimate", "FinnMvau", "calibrate", "estimate", "features", "luts", "of_node", "samples",
+    "DEFAULT_COEFFICIENTS", "Calibration", "Estimate", "FinnMvau", "calibrate", "estimate", "features", "luts", "of_node",
+    "samples",
 ]
