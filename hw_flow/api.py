@@ -25,9 +25,30 @@ if TYPE_CHECKING:
     from hw_flow.ir.tensor import IntArray
     from hw_flow.pipeline.verify import VerifyResult
     from hw_flow.report.records import SimulationRecord
+    from quant_training import TrainResult
     from hw_flow.report.schema import Report, Resources
 
-__all__ = ["Build", "BuildOptions", "Simulation", "build", "build_cached", "load", "report", "simulate", "simulation_record", "synth", "verify"]
+__all__ = [
+    "Build", "BuildOptions", "Simulation", "build", "build_cached", "build_with", "load", "report", "simulate",
+    "simulation_record", "synth", "verify",
+    "write_report",
+]
+
+
+def train(
+    config: str | Path | None = None, *, output: str | Path, resume: bool = False, progress: bool = False, **settings: Any,
+) -> TrainResult:
+    """Train a low-bit network into the folder ``output``.
+
+    Parameters
+    ----------
+    config : YAML file of settings, or None.
+    settings : of `quant_training.TrainConfig`, for example ``model="tfc", bits="w1a1", data="mnist"``; they win over the file's.
+    """
+    from quant_training import TrainConfig, run_training
+
+    base = TrainConfig.from_yaml(Path(config)).model_dump() if config is not None else {}
+    return run_training(TrainConfig(**{**base, **settings, "output": Path(output), "resume": resume, "progress": progress}))
 
 
 def build(
@@ -47,7 +68,12 @@ def build(
         input_type=input_type, input_scale=input_scale, folding=Path(folding) if folding is not None else None,
         target_cycles=target_cycles, unfold=unfold, name=name,
     )
-    return backends.get(backend).build(Path(model), Path(output), options, steps or Steps())
+    return build_with(Path(model), Path(output), options, backend=backend, steps=steps)
+
+
+def build_with(model: Path, output: Path, options: BuildOptions, *, backend: str = "rtl", steps: Steps | None = None) -> Build:
+    """`build` with the options as one value."""
+    return backends.get(backend).build(model, output, options, steps or Steps())
 
 
 def build_cached(model: str | Path, options: BuildOptions, *, backend: str = "rtl", steps: Steps | None = None) -> Build:
@@ -88,7 +114,7 @@ def simulate(
     frames = inputs.frames(built.program, x, samples, seed)
     run = backends.get(built.backend).simulate(
         built, frames, stalls=stalls, seed=seed, trace=Path(trace) if trace is not None else None, compare=compare, steps=steps)
-    right = measure.accuracy(run, labels) if labels is not None else None
+    right = measure.accuracy(built, run, labels) if labels is not None else None
     measure.record(built, run, measure.verification(run, len(frames)), dict(steps.seconds), right)
     return run
 
@@ -115,15 +141,20 @@ def synth(
 
 def report(target: Build | str | Path) -> Report:
     """Write ``report.json``, ``report.png`` and FINN's ``report/*.json`` of a build; returns the report."""
+    built = _build(target)
+    result = backends.get(built.backend).report(built)
+    write_report(result, built, built.directory)
+    return result
+
+
+def write_report(result: Report, made: Build, directory: Path) -> None:
+    """Write a report of the build ``made`` into ``directory``: JSON, PNG and FINN's files."""
     from hw_flow.report import finn, picture
     from hw_flow.storage import read_json
 
-    built = _build(target)
-    result = backends.get(built.backend).report(built)
-    result.save(built.directory)
-    picture.draw(result, built.directory / "report.png")
-    finn.write(result, built.directory / "report", read_json(built.directory / "folding.json"))
-    return result
+    result.save(directory)
+    picture.draw(result, directory / "report.png")
+    finn.write(result, directory / "report", read_json(made.directory / "folding.json"))
 
 
 def verify(model: str | Path, **options: Any) -> VerifyResult:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hw_flow.backends.protocol import Build, Simulation
+from hw_flow.errors import FlowError
+from hw_flow.ir import LabelSelect
 from hw_flow.report.records import SimulationRecord, save_simulation
 from hw_flow.report.schema import Figure, Verification
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from hw_flow.ir.tensor import IntArray
 
 
@@ -54,8 +56,17 @@ def record(build: Build, run: Simulation, outcome: Verification | None, seconds:
     return result
 
 
-def accuracy(run: Simulation, labels: IntArray) -> Figure:
-    """Share of frames whose class is ``labels [N]``, in percent; the class is the one output, or the largest of several."""
+def accuracy(build: Build, run: Simulation, labels: IntArray) -> Figure:
+    """Share of frames whose class is ``labels [N]``, in percent.
+
+    The class is the index that the network selects itself, the largest of several outputs, or the sign of a single one.
+    """
     results = run.results.reshape(len(run.results), -1)
-    predicted: np.ndarray = results[:, 0] if results.shape[1] == 1 else results.argmax(axis=1)
+    if results.shape[1] > 1:
+        predicted: np.ndarray = results.argmax(axis=1)
+    else:
+        selects = isinstance(build.graph.nodes[-1], LabelSelect)
+        predicted = results[:, 0].astype(np.int64) if selects else (results[:, 0] > 0).astype(np.int64)
+    if len(predicted) != len(labels):
+        raise FlowError(f"{len(labels)} labels for {len(predicted)} frames; give one a frame")
     return Figure(value=round(100.0 * float((predicted == labels).mean()), 3), unit="%", source=run.source)

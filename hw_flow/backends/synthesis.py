@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
 
 from hw_flow.backends.protocol import Build
 from hw_flow.errors import FlowError
 from hw_flow.report.records import SynthesisRecord, save_synthesis
 from hw_flow.report.schema import Figure, Resources
 from hw_flow.steps import Steps
-
-if TYPE_CHECKING:
 
 GLUE = "glue"
 _UNITS = {

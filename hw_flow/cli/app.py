@@ -17,7 +17,8 @@ app = typer.Typer(
 
 @app.callback()
 def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and the warnings of other packages.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, and the warnings of other packages.")] = False,
 ) -> None:
     """From a Brevitas network to verified, measured hardware, with no vendor tool.
 

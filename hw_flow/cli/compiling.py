@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def build(
-    model: options.Model,
+    model: options.Model, *,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Build directory; default: build/<model>.")] = None,
     folding: options.Folding = None,
     target_cycles: options.TargetCycles = None,
@@ -50,14 +50,15 @@ def build(
 
 
 def verify(
-    model: options.Model,
+    model: options.Model, *,
     folding: options.Folding = None,
     target_cycles: options.TargetCycles = None,
     unfold: options.Unfold = False,
     inputs: options.Inputs = None,
     samples: options.Samples = 16,
     seed: options.Seed = 0,
-    stalls: Annotated[bool, typer.Option("--stalls", help="A second pass with random stalls on all ports must give the same.")] = False,
+    stalls: Annotated[
+        bool, typer.Option("--stalls", help="A second pass with random stalls on all ports must give the same.")] = False,
     input_type: options.InputType = None,
     input_scale: options.InputScale = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Keep the build here; default: in the cache.")] = None,
@@ -82,7 +83,7 @@ def verify(
 def _show(result: VerifyResult) -> None:
     for text in result.notes:
         note(text)
-    verdict = "bit-exact" if result.bit_exact else f"{result.mismatches} of {result.samples} differ, first at {result.first_mismatch}"
+    verdict = "bit-exact" if result.bit_exact else f"{result.mismatches} mismatches, first at {result.first_mismatch},"
     ties = f", {result.ties} ties" if result.ties else ""
     stalled = "" if result.stalled_pass is None else f", with stalls {'the same' if result.stalled_pass else 'different'}"
     print(f"{result.model}: {verdict} over {result.samples} samples{ties}{stalled}")

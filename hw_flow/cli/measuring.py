@@ -19,9 +19,10 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    build: options.BuildDirectory,
+    build: options.BuildDirectory, *,
     inputs: options.Inputs = None,
-    labels: Annotated[Path | None, typer.Option("--labels", "-l", metavar="Y.npy", help="Classes \\[N]; gives the accuracy.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", "-l", metavar="Y.npy", help="Classes \\[N]; gives the accuracy.")] = None,
     samples: options.Samples = 16,
     seed: options.Seed = 0,
     stalls: Annotated[bool, typer.Option("--stalls", help="Random stalls on all ports.")] = False,
@@ -58,7 +59,8 @@ def simulate(
 
 
 def synth(
-    design: Annotated[Path, typer.Argument(metavar="MODEL.onnx|BUILD", help="QONNX file, or a build directory.", show_default=False)],
+    design: Annotated[
+        Path, typer.Argument(metavar="MODEL.onnx|BUILD", help="QONNX file, or a build directory.", show_default=False)], *,
     target: Annotated[str, typer.Option("--target", "-T", help="xc7, xcup, ecp5, ice40 or generic.")] = "xc7",
     nodsp: Annotated[bool, typer.Option("--nodsp", help="No DSP blocks: LUTs only.")] = False,
     flatten: Annotated[bool, typer.Option("--flatten", help="Also synthesise the whole top in one run.")] = False,

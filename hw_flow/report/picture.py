@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw_flow.report.schema import Report, Resources
+from hw_flow.report.schema import KIND_LABELS, Report, Resources
 from hw_flow.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _others(report: Report, resources: Resources) -> list[tuple[str, float]]:
     sums: dict[str, float] = {}
     for name, figures in resources.layers.items():
         if name not in nodes:
-            label = f"all {resources.kinds[name]}s"
+            label = KIND_LABELS.get(resources.kinds[name], resources.kinds[name])
             sums[label] = sums.get(label, 0.0) + float(figures[unit].value)
     return sorted(sums.items())
 

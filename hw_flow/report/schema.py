@@ -13,6 +13,10 @@ from hw_flow.storage import write_text
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
 
+# What a summary calls all parts of a kind that are no nodes.
+KIND_LABELS = {"fifo": "all FIFOs", "dwc": "all width converters", "glue": "glue"}
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

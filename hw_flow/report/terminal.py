@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hw_flow.report.schema import Figure, Report, Resources
+from hw_flow.report.schema import KIND_LABELS, Figure, Report, Resources
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,7 @@ def _layers(report: Report) -> Table:
         table.add_row(layer.name, types, str(folded["PE"]), str(folded.get("SIMD", "")), number_only(layer.figures["cycles"]),
                       *(_cell(resources.layers.get(layer.name, {}), name) for resources, name in columns))
     for kind in _other_kinds(report):
-        table.add_row(f"{kind}s", "", "", "", "", *(_sum(resources, kind, name) for resources, name in columns))
+        table.add_row(KIND_LABELS.get(kind, kind), "", "", "", "", *(_sum(resources, kind, name) for resources, name in columns))
     if columns:
         table.add_section()
         table.add_row("whole top", "", "", "", "", *(_cell(resources.total, name) for resources, name in columns), style="bold")

@@ -1,0 +1,199 @@
+"""The whole chain: train, export, build, simulate, synthesise, report; resumable after a kill."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hw_flow import api, backends
+from hw_flow.backends import inputs, measure
+from hw_flow.backends.directory import build_key, code_digest, current, locked, read_input
+from hw_flow.errors import FlowError
+from hw_flow.pipeline.config import RunConfig
+from hw_flow.pipeline.journal import Journal
+from hw_flow.report.schema import Figure, Report
+from hw_flow.steps import Steps
+from hw_flow.storage import digest, write_text
+
+if TYPE_CHECKING:
+    from hw_flow.backends import Build
+    from hw_flow.ir.tensor import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left.
+
+    Attributes
+    ----------
+    directory : holds ``train/``, ``export/``, ``build/``, ``report.json``, ``report.png``, ``report/`` and ``run.json``.
+    report : the report of the build with the accuracies and the seconds of the whole run.
+    reused : steps that were done before and not repeated.
+    """
+
+    directory: Path
+    report: Report
+    reused: tuple[str, ...]
+
+
+def run(config: RunConfig, directory: Path, steps: Steps | None = None) -> RunResult:
+    """Run ``config`` in ``directory``; steps done there with the same settings are not repeated.
+
+    Raises
+    ------
+    FlowError, TrainingError, ModelError, SimError : one line for a fault of the input.
+    """
+    with locked(directory):
+        return _Chain(config, directory, steps or Steps()).run()
+
+
+class _Chain:
+    def __init__(self, config: RunConfig, directory: Path, steps: Steps) -> None:
+        self.config = config
+        self.directory = directory
+        self.steps = steps
+        self.journal = Journal.open(directory)
+        write_text(directory / "config.json", config.model_dump_json(indent=2) + "\n")
+
+    def run(self) -> RunResult:
+        trained: dict[str, Any] = {}
+        if self.config.train is not None:
+            trained = self._train()
+            model = self._export()
+        else:
+            assert self.config.model is not None
+            model = self.config.model
+        build = self._build(model)
+        measured = self._simulate(build)
+        for target in self.config.synth.targets:
+            self._synth(build, target)
+        report = self._report(build, trained, measured)
+        return RunResult(self.directory, report, tuple(self.journal.reused))
+
+    def _train(self) -> dict[str, Any]:
+        from quant_training import TrainConfig, run_training
+
+        folder = self.directory / "train"
+        settings = self.config.train or {}
+
+        def work() -> dict[str, Any]:
+            # Training refuses to resume with other settings; a changed configuration starts afresh.
+            text, record = json.dumps(settings, default=str), folder / "run.settings"
+            resume = record.exists() and record.read_text() == text
+            write_text(record, text)
+            wanted = TrainConfig(**settings, output=folder, resume=resume, progress=_on_terminal())
+            result = run_training(wanted)
+            return {name: value for name, value in result.metrics().items() if name != "history"}
+
+        return self.journal.step("train", settings, work, self.steps, intact=(folder / "metrics.json").is_file)
+
+    def _export(self) -> Path:
+        from hw_flow import export
+
+        target = self.directory / "export" / "model.onnx"
+
+        def work() -> dict[str, Any]:
+            result: dict[str, Any] = export.export_checkpoint(self.directory / "train", target)
+            return result
+
+        self.journal.step("export", code_digest(), work, self.steps, intact=target.is_file)
+        return target
+
+    def _build(self, model: Path) -> Build:
+        options = self._build_options()
+        folder = self.directory / "build"
+        content = read_input(model, "model")
+        key = build_key(self.config.build.backend, content, options)
+
+        def work() -> dict[str, Any]:
+            made = api.build_with(model, folder, options, backend=self.config.build.backend, steps=self.steps)
+            return {"key": made.key}
+
+        self.journal.step("build", key, work, self.steps, intact=lambda: current(folder, key) is not None)
+        return api.load(folder)
+
+    def _build_options(self) -> api.BuildOptions:
+        section = self.config.build
+        kind, scale = section.input_type, section.input_scale
+        if self.config.train is not None and section.integer_input:
+            data = json.loads(read_input(self.directory / "train" / "config.json", "training's settings"))["data"]
+            kind, scale = data["input_type"], data["input_scale"]
+        return api.BuildOptions(
+            input_type=kind, input_scale=scale, folding=section.folding, target_cycles=section.target_cycles,
+            unfold=section.unfold, name=self.config.name.replace("-", "_").replace(".", "_"))
+
+    def _simulate(self, build: Build) -> dict[str, Any]:
+        section = self.config.simulate
+        files = [read_input(path, "array") for path in (section.inputs, section.labels) if path is not None]
+
+        def work() -> dict[str, Any]:
+            x, labels = self._frames(build)
+            own = Steps()
+            engine = backends.get(build.backend)
+            run = engine.simulate(build, x, stalls=False, seed=section.seed, trace=None, compare=True, steps=own)
+            stalled = None
+            if section.stalls:
+                stalled = engine.simulate(build, x, stalls=True, seed=section.seed, trace=None, compare=False, steps=own)
+            outcome = measure.verification(run, len(x), stalled)
+            right = measure.accuracy(build, run, labels) if labels is not None else None
+            measure.record(build, run, outcome, own.seconds, right)
+            return {"samples": len(x)}
+
+        return self.journal.step(
+            "simulate", [section.model_dump(mode="json"), digest(files)], work, self.steps,
+            intact=(build.directory / "sim" / "simulation.json").is_file)
+
+    def _frames(self, build: Build) -> tuple[IntArray | FloatArray, IntArray | None]:
+        """Frames and labels: of the test part of the data set, from files, or random."""
+        section = self.config.simulate
+        if self.config.train is not None:
+            from quant_training import TrainConfig
+
+            test = TrainConfig(**self.config.train).data.load().test
+            test = test if section.samples is None else test.take(section.samples)
+            x: np.ndarray = test.integers.astype(np.int64) if self.config.build.integer_input else test.x
+            return inputs.as_frames(x, build.program.input_frame, "the data set"), test.labels
+        x = inputs.frames(build.program, section.inputs, section.samples or 200, section.seed)
+        labels = inputs.load_labels(section.labels) if section.labels is not None else None
+        if section.inputs is not None and section.samples is not None:
+            x = x[: section.samples]
+            labels = labels[: section.samples] if labels is not None else None
+        if labels is not None and len(labels) != len(x):
+            raise FlowError(f"{section.labels}: holds {len(labels)} labels for {len(x)} frames; give one a frame")
+        return x, labels
+
+    def _synth(self, build: Build, target: str) -> None:
+        section = self.config.synth
+
+        def work() -> dict[str, Any]:
+            resources = api.synth(build, to=target, nodsp=section.nodsp, flatten=section.flatten)
+            return {name: figure.value for name, figure in resources.total.items()}
+
+        self.journal.step(
+            f"synth {target}", [section.nodsp, section.flatten], work, self.steps,
+            intact=(build.directory / "synth" / f"{target}.json").is_file)
+
+    def _report(self, build: Build, trained: dict[str, Any], measured: dict[str, Any]) -> Report:
+        del measured
+        with self.steps("report"):
+            report = backends.get(build.backend).report(build)
+            source = f"brevitas-{report.tools.get('brevitas', 'unknown')}"
+            accuracy = {
+                f"accuracy_{part}": Figure(value=round(100 * trained[f"{part}_accuracy"], 3), unit="%", source=source)
+                for part in ("train", "val", "test") if trained.get(f"{part}_accuracy") is not None
+            }
+            report = report.model_copy(update={
+                "accuracy": {**accuracy, **report.accuracy}, "seconds": self.journal.seconds,
+            })
+            api.write_report(report, build, self.directory)
+        return report
+
+
+def _on_terminal() -> bool:
+    import sys
+
+    return sys.stderr.isatty()

@@ -1,0 +1,115 @@
+"""Exit codes and one-line faults of the command line."""
+
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hw_flow.cli.entry import run
+from tests.hw_flow.tiny import tiny
+
+
+def last_line(capfd):
+    lines = capfd.readouterr().err.splitlines()
+    return lines[-1]
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (["verify", "gone.onnx"], "gone.onnx: cannot read the model (No such file or directory); check the path"),
+    (["build", "gone.onnx", "-o", "{tmp}/b"], "gone.onnx: cannot read the model (No such file or directory); check the path"),
+    (["simulate", "{tmp}/none"], "{tmp}/none: no such build directory; run `bitwright build MODEL.onnx --output {tmp}/none` first"),
+    (["report", "{tmp}"], "{tmp}: no complete build (build.json is missing); run `bitwright build MODEL.onnx -o {tmp}`"),
+    (["run", "gone.yaml"], "gone.yaml: cannot read the configuration (No such file or directory); check the path"),
+    (["verify", "{model}", "--folding", "gone.json"], "gone.json: cannot read the folding file (No such file or directory); check the path"),
+    (["verify", "{model}", "-c", "8", "--unfold"], "--target-cycles and --unfold contradict each other; give one"),
+    (["verify", "{model}", "--target-cycles", "0"], "target of 0 cycles a frame; give at least 1"),
+    (["verify", "{model}", "--samples", "0"], "--samples 0; give at least 1"),
+    (["verify", "{model}", "--input-scale", "1/255"],
+     "--input-scale 1/255 without --input-type; give the type too, for example UINT8"),
+    (["verify", "{model}", "--input-type", "UINT8", "--input-scale", "x"],
+     "--input-scale 'x' is not a number; give a fraction such as 1/255 or a decimal"),
+    (["verify", "{model}", "--backend", "magic"], "back end 'magic' is not known; choose one of rtl"),
+    (["synth", "{model}", "--target", "xc9"],
+     "synthesis target 'xc9' is not known; choose one of xc7, xcup, ecp5, ice40, generic"),
+    (["nonsense"], "No such command 'nonsense'.; see bitwright --help"),
+])
+def test_faults_are_one_line_and_code_2(arguments, text, capfd, tmp_path):
+    model = tiny(tmp_path / "m" / "tiny.onnx")
+    filled = [argument.format(tmp=tmp_path, model=model) for argument in arguments]
+    assert run(filled) == 2
+    assert last_line(capfd) == f"bitwright: {text.format(tmp=tmp_path, model=model)}"
+
+
+def test_a_foreign_directory_is_not_touched(tmp_path, capfd):
+    model = tiny(tmp_path / "tiny.onnx")
+    (tmp_path / "thesis.tex").write_text("years of work")
+    assert run(["build", str(model), "-o", str(tmp_path)]) == 2
+    assert last_line(capfd) == f"bitwright: {tmp_path}: holds 'thesis.tex', which is no part of a build; give an empty or new --output"
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_an_illegal_folding_lists_the_legal_values(tmp_path, capfd):
+    model = tiny(tmp_path / "tiny.onnx")
+    (tmp_path / "f.json").write_text('{"MVAU_0": {"PE": 4, "SIMD": 8}}')
+    assert run(["verify", str(model), "-f", str(tmp_path / "f.json")]) == 2
+    assert last_line(capfd) == "bitwright: MVAU_0: PE 4 does not divide MH 6; legal values: 1, 2, 3, 6"
+
+
+def test_a_bug_is_called_one(monkeypatch, capfd):
+    monkeypatch.setattr("hw_flow.pipeline.doctor.examine", lambda: 1 // 0)
+    assert run(["doctor"]) == 2
+    assert last_line(capfd) == (
+        "bitwright: ZeroDivisionError: integer division or modulo by zero; this is a bug in bitwright;"
+        " run again with --debug and report the traceback")
+    assert run(["doctor"], debug=True) == 2
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_full_disk_and_an_interrupt(monkeypatch, capfd):
+    def full():
+        raise OSError(28, "No space left on device", "out/x")
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hw_flow.pipeline.doctor.examine", full)
+    assert run(["doctor"]) == 2
+    assert last_line(capfd) == "bitwright: out/x: No space left on device; free space or check the path and its permissions"
+    monkeypatch.setattr("hw_flow.pipeline.doctor.examine", interrupt)
+    assert run(["doctor"]) == 130
+
+
+def test_doctor(capfd):
+    assert run(["doctor", "--json"]) == 0
+    import json
+
+    tools = {tool["name"]: tool for tool in json.loads(capfd.readouterr().out)["tools"]}
+    assert tools["verilator"]["found"]
+    assert re.match(r"\d+\.", tools["g++"]["version"])
+    assert tools["vivado"]["remedy"] == "install AMD Vivado and source its settings64.sh"
+
+
+def test_help_does_not_load_heavy_packages():
+    heavy = ("torch", "brevitas", "lightning", "numpy", "qonnx", "optuna", "distributed", "matplotlib", "pydantic", "yaml")
+    code = ("import sys; from hw_flow.cli.entry import run; code = run(['--help']); "
+            f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr); sys.exit(code)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert done.stderr.strip() == "[]"
+
+
+def test_a_rebuild_with_nothing_changed_is_quick(tmp_path, capfd):
+    model = tiny(tmp_path / "tiny.onnx")
+    command = [sys.executable, "-m", "hw_flow.cli", "build", str(model), "-o", str(tmp_path / "b")]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    before = (tmp_path / "b" / "build.json").stat().st_mtime_ns
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        seconds.append(time.perf_counter() - start)
+    assert done.stdout == f"{tmp_path / 'b'}: nothing changed, taken as it was\n"
+    assert (tmp_path / "b" / "build.json").stat().st_mtime_ns == before
+    assert min(seconds) < 2.0

@@ -1,0 +1,87 @@
+"""``bitwright verify`` on a tiny network."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hw_flow.cli.entry import run
+from tests.hw_flow.tiny import tiny
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny(tmp_path_factory.mktemp("verify") / "tiny.onnx")
+
+
+@pytest.fixture(scope="module")
+def build(model):
+    directory = model.parent / "build"
+    assert run(["build", str(model), "-o", str(directory), "--target-cycles", "12"]) == 0
+    return directory
+
+
+def verify(capfd, *arguments):
+    code = run(["verify", *map(str, arguments), "--json"])
+    return code, json.loads(capfd.readouterr().out)
+
+
+def test_json(model, build, capfd):
+    code, result = verify(capfd, model, "-o", build, "--target-cycles", 12, "--samples", 20, "--stalls")
+    assert code == 0
+    assert set(result) == {
+        "model", "bit_exact", "samples", "mismatches", "ties", "first_mismatch", "hardware_fault", "stalled_pass", "interval_cycles",
+        "latency_cycles", "cycles", "interval_cycles_estimate", "source", "host_ops", "folding", "notes", "seconds"}
+    assert result["bit_exact"] is True
+    assert result["stalled_pass"] is True
+    assert (result["samples"], result["mismatches"], result["first_mismatch"]) == (20, 0, None)
+    assert result["interval_cycles"] == result["interval_cycles_estimate"] == 12
+    assert result["latency_cycles"] > 12
+    assert result["source"].startswith("verilator-")
+    assert [op["side"] for op in result["host_ops"]][0] == "before"
+    assert result["folding"]["MVAU_0"]["PE"] * result["folding"]["MVAU_0"]["SIMD"] == 4
+    assert {"compile simulator", "simulate", "simulate stalled", "golden model", "compare", "total"} <= set(result["seconds"])
+
+
+def test_inputs_from_a_file(model, build, capfd, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).uniform(0, 4, (5, 1, 8)))
+    code, result = verify(capfd, model, "-o", build, "--target-cycles", 12, "--inputs", tmp_path / "x.npy")
+    assert (code, result["samples"], result["bit_exact"]) == (0, 5, True)
+
+
+def test_one_sample_has_no_interval(model, build, capfd):
+    code, result = verify(capfd, model, "-o", build, "--target-cycles", 12, "--samples", 1)
+    assert (code, result["interval_cycles"]) == (0, None)
+
+
+def test_text(model, build, capfd):
+    assert run(["verify", str(model), "-o", str(build), "--target-cycles", "12"]) == 0
+    out = capfd.readouterr().out.splitlines()
+    assert out[0] == f"{model}: bit-exact over 16 samples"
+    assert out[1].startswith("  steady interval 12 cycles, first-output latency ")
+
+
+@pytest.mark.parametrize(("array", "text"), [
+    (np.zeros((3, 9)), "inputs have shape [3, 9]; expected [N, 8]"),
+    (np.zeros((0, 8)), "inputs hold no frame; give at least one"),
+    (np.full((2, 8), np.nan), "inputs hold NaN or infinity; give finite numbers"),
+    (np.array(["a"]), "holds <U1, not numbers; save one array [N, 8]"),
+])
+def test_wrong_inputs_are_one_line(model, build, capfd, tmp_path, array, text):
+    path = tmp_path / "x.npy"
+    np.save(path, array)
+    assert run(["verify", str(model), "-o", str(build), "--target-cycles", "12", "-i", str(path)]) == 2
+    captured = capfd.readouterr()
+    colon = " " if text.startswith("holds <") else " "
+    assert captured.err.splitlines()[-1] == f"bitwright: {path}:{colon}{text}"
+
+
+def test_no_npy_file(model, build, capfd, tmp_path):
+    path = tmp_path / "x.npy"
+    arguments = ["verify", str(model), "-o", str(build), "--target-cycles", "12", "-i", str(path)]
+    assert run(arguments) == 2
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        f"bitwright: {path}: cannot read the inputs (No such file or directory); give an .npy array [N, 8]")
+    path.write_text("hello")
+    assert run(arguments) == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith(f"bitwright: {path}: not a plain .npy array (")

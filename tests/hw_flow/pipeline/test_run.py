@@ -1,0 +1,81 @@
+"""The whole chain from one configuration, and its resumption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from hw_flow.pipeline.config import RunConfig
+from hw_flow.pipeline.run import run
+from hw_flow.report import Report
+from tests.hw_flow.tiny import tiny
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    config = RunConfig(
+        name="tiny", model=tiny(folder / "tiny.onnx"), build={"target_cycles": 12}, simulate={"samples": 12, "stalls": True},
+        synth={"targets": ["xc7"]})
+    return config, folder / "out", run(config, folder / "out")
+
+
+def test_report_of_a_model_run(finished):
+    _, folder, result = finished
+    report = Report.load(folder)
+    assert report == result.report
+    assert report.verification.bit_exact
+    assert report.verification.stalled_pass is True
+    assert report.performance["interval_cycles"].value == 12
+    assert report.performance["interval_cycles"].source.startswith("verilator-")
+    assert report.performance["interval_cycles_estimate"].source == "model"
+    assert report.resources["xc7"].total["luts"].source.startswith("yosys-")
+    assert set(report.seconds) == {"build", "simulate", "synth xc7"}
+    sums = sum(layer["luts"].value for layer in report.resources["xc7"].layers.values())
+    assert report.resources["xc7"].total["luts"].value == sums
+    assert (folder / "report.png").is_file()
+    assert json.loads((folder / "report" / "estimate_layer_cycles.json").read_text())["MVAU_0"] == 12
+
+
+def test_fifo_peaks_stay_within_their_depths(finished):
+    _, _, result = finished
+    for stream in result.report.streams:
+        assert stream.figures["peak"].value <= stream.figures["depth"].value + 1, stream.name
+
+
+def test_a_second_run_repeats_nothing(finished):
+    config, folder, _ = finished
+    assert run(config, folder).reused == ("build", "simulate", "synth xc7")
+
+
+def test_a_changed_step_is_repeated_with_those_after_it(finished):
+    config, folder, _ = finished
+    changed = config.model_copy(update={"simulate": config.simulate.model_copy(update={"samples": 5})})
+    result = run(changed, folder)
+    assert result.reused == ("build",)
+    assert result.report.verification.samples == 5
+
+
+def test_a_killed_run_resumes(tmp_path):
+    tiny(tmp_path / "tiny.onnx", seed=int(time.time()))
+    settings = {"name": "tiny", "model": str(tmp_path / "tiny.onnx"), "simulate": {"samples": 4}, "synth": {"targets": []}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "hw_flow.cli", "run", str(tmp_path / "run.yaml"), "-o", str(tmp_path / "out"), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    journal = tmp_path / "out" / "run.json"
+    # Kill it as soon as the build is recorded, that is while it simulates.
+    while not journal.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(json.loads(journal.read_text())["steps"]) == ["build"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    result = json.loads(done.stdout)
+    assert result["reused"] == ["build"]
+    assert result["report"]["verification"]["bit_exact"] is True
