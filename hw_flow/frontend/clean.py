@@ -29,11 +29,9 @@ def clean(proto: onnx.ModelProto, where: str) -> ModelWrapper:
     _drop_dead_nodes(graph)
     check_operators(graph)
     _check_interface(graph, where)
-    del graph.value_info[:]
-    graph.input[0].type.tensor_type.shape.dim[0].ClearField("dim_param")
-    graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-    for output in graph.output:
-        output.type.tensor_type.ClearField("shape")
+    _normalise_rounding(graph)
+    batch = max(1, graph.input[0].type.tensor_type.shape.dim[0].dim_value)
+    _set_batch(graph, batch)
     model = _infer(ModelWrapper(model.model), where)
     try:
         model = model.transform(FoldConstants())
@@ -42,18 +40,32 @@ def clean(proto: onnx.ModelProto, where: str) -> ModelWrapper:
     _drop_dead_nodes(model.graph)
     model = _infer(model, where)
     _check_shapes(model)
-    _free_batch(model)
+    _free_batch(model, batch)
+    _set_batch(model.graph, 1)
     return _probe_batch(_infer(model, where), where)
 
 
 def with_batch(model: ModelWrapper, batch: int) -> ModelWrapper:
     """Copy of a cleaned model that takes ``batch`` frames at once."""
     copy = onnx.ModelProto.FromString(model.model.SerializeToString())
-    del copy.graph.value_info[:]
-    for output in copy.graph.output:
-        output.type.tensor_type.ClearField("shape")
-    copy.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
+    _set_batch(copy.graph, batch)
     return ModelWrapper(copy).transform(InferShapes())
+
+
+def _set_batch(graph: onnx.GraphProto, batch: int) -> None:
+    """Give the input ``batch`` frames and forget the shapes that follow from it."""
+    del graph.value_info[:]
+    for output in graph.output:
+        output.type.tensor_type.ClearField("shape")
+    graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
+
+
+def _normalise_rounding(graph: onnx.GraphProto) -> None:
+    """Give rounding modes the names that QONNX 1.0.0 can execute."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "rounding_mode" and attribute.s.decode(errors="replace").upper() in ("TRUNC", "ROUND_TO_ZERO"):
+                attribute.s = b"DOWN"
 
 
 def _line(error: Exception) -> str:
@@ -121,13 +133,13 @@ def _check_interface(graph: onnx.GraphProto, where: str) -> None:
                             "only the batch may be: export the network with fixed sizes")
 
 
-def _free_batch(model: ModelWrapper) -> None:
-    """Rewrite reshapes so that they copy the batch axis instead of naming its size."""
+def _free_batch(model: ModelWrapper, batch: int) -> None:
+    """Rewrite reshapes so that they copy the batch axis instead of naming its size ``batch``."""
     graph = model.graph
     for node, _ in _moving(graph):
         source, sink = model.get_tensor_shape(node.input[0]), model.get_tensor_shape(node.output[0])
         if node.op_type in ("Reshape", "Flatten"):
-            if len(sink) < 2 or sink[0] != 1 or source[0] != 1:
+            if len(sink) < 2 or sink[0] != batch or source[0] != batch:
                 raise FlowError(f"{node.name} ({node.op_type}): makes {sink} of {source}, which drops the batch axis; "
                                 "keep it as the first one")
             _reshape(graph, node, sink[1:])

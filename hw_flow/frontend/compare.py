@@ -107,7 +107,7 @@ def _compare_batch(program: Program, x: np.ndarray, hardware: IntArray | None, t
 
 
 def _decision(y: np.ndarray) -> np.ndarray:
-    y = y.reshape(len(y), -1, y.shape[-1])
+    y = y.reshape(len(y), -1, y.shape[-1] if y.ndim > 1 else 1)
     return y.argmax(axis=-1) if y.shape[-1] > 1 else y[..., 0]
 
 

@@ -76,12 +76,12 @@ class Program:
                             f"[N, {', '.join(map(str, self.input_frame))}]")
 
     def floats(self, x: np.ndarray) -> np.ndarray:
-        """float32 that QONNX is fed for ``x``: integers of a declared input times their scale, else ``x`` itself."""
+        """What QONNX is fed for ``x``: integers of a declared input times their scale, else ``x`` itself."""
         self.check_frames(x)
         if self.plan.entry is None and np.issubdtype(x.dtype, np.integer):
             scale, offset = self.plan.source.scale.value[0], self.plan.source.offset.value[0]
-            return np.asarray(x.astype(np.float64) * scale + offset, dtype=np.float32)
-        return np.asarray(x, dtype=np.float32)
+            x = x.astype(np.float64) * scale + offset
+        return self.reference.fed(x)
 
     def quantise_input(self, x: np.ndarray) -> dict[str, IntArray]:
         """Integers for the graph's input from ONNX input frames.
@@ -106,7 +106,7 @@ class Program:
     def _levels(self, x: np.ndarray, names: list[str]) -> IntArray:
         """The host's quantiser, as integers."""
         source = self.plan.source
-        value = self.reference.run(names, {self.reference.source: x.astype(np.float32)})[source.name]
+        value = self.reference.run(names, {self.reference.source: self.reference.fed(x)})[source.name]
         flat = value.reshape(len(x), -1).astype(np.float64)
         return np.rint((flat - source.offset.value) / source.scale.value).astype(np.int64)
 
@@ -229,10 +229,12 @@ def _program(proto: onnx.ModelProto, where: str, declared: tuple[str | None, Fra
 def _declared(model: ModelWrapper, reference: Reference, input_type: str | None, scale: Fraction | None) -> Integers | None:
     """The input as an integer tensor, from the caller or from the file's annotation."""
     if input_type is None:
-        annotated = model.get_tensor_datatype(reference.source)
-        if not annotated.is_integer() or not _INPUT_TYPE.fullmatch(annotated.name):
+        annotated: str = model.get_tensor_datatype(reference.source).name
+        if not _INPUT_TYPE.fullmatch(annotated):
+            annotated = reference.kind.name.upper()  # an input of ONNX type uint8 says as much
+        if not _INPUT_TYPE.fullmatch(annotated):
             return None
-        input_type = annotated.name
+        input_type = annotated
     frame = tuple(model.get_tensor_shape(reference.source)[1:])
     dtype = "UINT1" if input_type == "BINARY" else DataType[input_type].name.replace("BINARY", "UINT1")
     return Integers(reference.source, frame, Const.of_fractions([scale or Fraction(1)]), Const.of(0.0), dtype)

@@ -28,7 +28,12 @@ class Reference:
         self.sink: str = model.graph.output[0].name
         self.nodes = {node.name: index for index, node in enumerate(model.graph.node)}
         self.static = self._static()
+        self.kind = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(model.graph.input[0].type.tensor_type.elem_type))
         self._batched: tuple[int, ModelWrapper] | None = None
+
+    def fed(self, x: np.ndarray) -> np.ndarray:
+        """``x`` in the input's own ONNX type (float32 nearly always)."""
+        return np.asarray(x, dtype=self.kind)
 
     def moving(self) -> list[str]:
         """Names of the nodes that depend on the input, in order."""
