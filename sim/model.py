@@ -208,6 +208,7 @@ class Model:
             streams={port.name: Monitor(s.transfers, s.stalls, s.starves) for port, s in zip(ports, streams, strict=True)},
             monitors=_monitors(monitors),
             seconds=seconds,
+            cpu_seconds=settings.cpu_ns * 1e-9,
             source=self.source,
             log=log,
         )

@@ -6,7 +6,7 @@ import ctypes
 from pathlib import Path
 from typing import ClassVar
 
-ABI = 1
+ABI = 2
 
 STATUS = ("done", "deadlock", "spurious", "tlast", "padding", "protocol", "fault", "stopped", "timeout")
 
@@ -54,6 +54,7 @@ class Run(ctypes.Structure):
         ("reset_at", ctypes.c_int64),
         ("x_seed", ctypes.c_uint64),
         ("cycles", ctypes.c_int64),
+        ("cpu_ns", ctypes.c_int64),
         ("status", ctypes.c_int32),
         ("stream", ctypes.c_int32),
         ("log", ctypes.c_void_p),

@@ -86,6 +86,8 @@ class SimResult:
         Inner streams, counted by the design's own monitors.
     seconds : float
         Wall-clock time of the native call.
+    cpu_seconds : float
+        Processor time of the native call.
     source : str
         Of the figures, for example "verilator-5.048".
     log : str
@@ -102,6 +104,7 @@ class SimResult:
     streams: dict[str, Monitor]
     monitors: dict[str, Monitor]
     seconds: float
+    cpu_seconds: float
     source: str
     log: str = ""
 

@@ -3,7 +3,7 @@
 #pragma once
 #include <cstdint>
 
-#define BW_ABI 1
+#define BW_ABI 2
 
 extern "C" {
 
@@ -55,6 +55,7 @@ struct BwRun {
     int64_t reset_at;         // cycle of a second reset, after which the run starts again; -1 for none
     uint64_t x_seed;          // of what is not initialised
     int64_t cycles;           // result: cycles from the end of the reset to the last expected beat
+    int64_t cpu_ns;           // result: processor time of the call
     int32_t status;           // result: BwStatus
     int32_t stream;           // result: stream of the fault, -1 for none
     char* log;                // result: what the design printed; release with bw_release

@@ -12,6 +12,7 @@
 #include "bw_support.h"
 #include "bw_trace.h"
 
+#include <ctime>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -152,9 +153,16 @@ private:
     bool complete_ = false;
 };
 
+inline int64_t cpu_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * int64_t{1000000000} + now.tv_nsec;
+}
+
 template <class Design> void simulate(BwRun& run) {
     // Attaching a context to a thread writes a pointer that Verilator shares between threads.
     static std::mutex attach;
+    const int64_t started = cpu_ns();
     Journal journal;
     open_journal(&journal);
     run.status = BW_DONE;
@@ -187,6 +195,7 @@ template <class Design> void simulate(BwRun& run) {
         journal.log += error.what();
     }
     open_journal(nullptr);
+    run.cpu_ns = cpu_ns() - started;
     run.log = copy_text(journal.log);
     run.monitors = copy_text(journal.monitors);
 }
