@@ -87,7 +87,8 @@ class Design:
         except (OSError, json.JSONDecodeError) as error:
             raise FlowError(f"{path}: no readable design ({error}); build it again") from error
         if record.get("version") != _VERSION:
-            raise FlowError(f"{path}: version {record.get('version')} of the format, this program reads {_VERSION}; build it again")
+            found = record.get("version")
+            raise FlowError(f"{path}: version {found} of the format, this program reads {_VERSION}; build it again")
         return cls(
             top=record["top"],
             directory=directory,

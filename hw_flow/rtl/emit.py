@@ -49,7 +49,7 @@ def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: P
     lanes = [input_lanes(graph.nodes[0], folding[graph.nodes[0].name])]
     lanes += [output_lanes(node, folding[node.name]) for node in graph]
     edges = [_edge(graph.input_of(node), lanes[index], input_lanes(node, folding[node.name]),
-                   depths.get(node.inputs[0], 0), top, namer) for index, node in enumerate(graph)]
+                   depths.get(node.inputs[0], 0), top=top, namer=namer) for index, node in enumerate(graph)]
     placed: list[_Placed] = []
     links: list[Link] = []
     for index, (node, edge) in enumerate(zip(graph, edges, strict=True)):
@@ -58,20 +58,21 @@ def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: P
         module = node_module(node, graph, folding[node.name], namer(f"{top}_{node.name}"), cut)
         placed += [_Placed(between, between.name.removeprefix(f"{top}_")) for between in edge]
         placed.append(_Placed(module, node.name))
-        links.append(Link(graph.input_of(node), node.name, tuple(edge), module, lanes[index], input_lanes(node, folding[node.name])))
+        wanted = input_lanes(node, folding[node.name])
+        links.append(Link(graph.input_of(node), node.name, tuple(edge), module, lanes[index], wanted))
     source, sink = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     inputs = (_port("s_axis", "in", source, lanes[0]),)
     outputs = (_port("m_axis", "out", sink, lanes[-1]),)
     texts = {file: text for item in placed for file, text in item.module.texts.items()}
-    texts[f"{top}.sv"] = top_module(top, graph.name, inputs[0], outputs[0], sink, links)
+    texts[f"{top}.sv"] = top_module(top, links, inputs[0], outputs[0], out=sink, graph=graph.name)
     kernels = kernel_closure({*_TOP_KERNELS, *(item.module.kernel for item in placed)})
     for kernel in kernels:
         texts[f"{LIBRARY}/{kernel}.sv"] = (KERNELS / f"{kernel}.sv").read_text(encoding="utf-8")
     files = (*(f"{LIBRARY}/{kernel}.sv" for kernel in kernels),
-             *(file for item in placed for file in reversed(item.module.texts)), f"{top}.sv")
+             *(file for item in placed for file in item.module.files), f"{top}.sv")
     instances = tuple(
         Instance(f"u_{item.module.name.removeprefix(f'{top}_')}", item.module.name, item.module.kind, item.layer,
-                 (*(f"{LIBRARY}/{kernel}.sv" for kernel in kernel_closure([item.module.kernel])), *reversed(item.module.texts)))
+                 (*(f"{LIBRARY}/{kernel}.sv" for kernel in kernel_closure([item.module.kernel])), *item.module.files))
         for item in placed
     )
     design = Design(top, directory, files, inputs, outputs, instances)
@@ -79,7 +80,7 @@ def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: P
     return design
 
 
-def _edge(tensor: Tensor, lanes: int, wanted: int, depth: int, top: str, namer: Namer) -> list[Module]:
+def _edge(tensor: Tensor, lanes: int, wanted: int, depth: int, *, top: str, namer: Namer) -> list[Module]:
     """FIFO and converter between two nodes, the FIFO where beats are wide.
 
     A converter passes one narrow beat a cycle; behind it, a FIFO lets the consumer read wide beats at full rate.

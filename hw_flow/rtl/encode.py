@@ -92,7 +92,7 @@ def table_of_mvau(node: MVAU, graph: Graph, pe: int) -> Table | None:
     if node.thresholds is None:
         return None
     low, high = sum_limits(node.weights, graph.input_of(node))
-    return _table(node.name, node.thresholds, low, high, True, pe, graph.output_of(node))
+    return _table(graph.output_of(node), node.thresholds, low, high, signed=True, pe=pe, name=node.name)
 
 
 def table_of_thresholding(node: Thresholding, graph: Graph, pe: int) -> Table:
@@ -103,7 +103,7 @@ def table_of_thresholding(node: Thresholding, graph: Graph, pe: int) -> Table:
         moved = -(-(thresholds.values + 1) // 2)
         thresholds, limits = Thresholds(moved, thresholds.descending, thresholds.base, thresholds.step), (0, 1)
     low, high = (np.full(source.channels, limit, dtype=np.int64) for limit in limits)
-    return _table(node.name, thresholds, low, high, source.signed, pe, graph.output_of(node))
+    return _table(graph.output_of(node), thresholds, low, high, signed=source.signed, pe=pe, name=node.name)
 
 
 def _per_channel(thresholds: Thresholds, channels: int) -> tuple[IntArray, np.ndarray]:
@@ -111,7 +111,7 @@ def _per_channel(thresholds: Thresholds, channels: int) -> tuple[IntArray, np.nd
     return values, np.broadcast_to(thresholds.descending, (channels,)).copy()
 
 
-def _table(name: str, thresholds: Thresholds, low: IntArray, high: IntArray, signed: bool, pe: int, out: Tensor) -> Table:
+def _table(out: Tensor, thresholds: Thresholds, low: IntArray, high: IntArray, *, signed: bool, pe: int, name: str) -> Table:
     channels = len(low)
     values, descending = _per_channel(thresholds, channels)
     base, step = thresholds.base, thresholds.step

@@ -68,7 +68,7 @@ class _Wires:
         ]
 
 
-def top_module(top: str, graph: str, source: StreamPort, sink: StreamPort, out: Tensor, links: Sequence[Link]) -> str:
+def top_module(top: str, links: Sequence[Link], source: StreamPort, sink: StreamPort, *, out: Tensor, graph: str) -> str:
     """Text of the top module.
 
     Monitors carry the tensor's name where it is written (with the peak of its FIFO, if it has one) and
@@ -104,7 +104,7 @@ def _head(top: str, graph: str, source: StreamPort, sink: StreamPort) -> list[st
         "// Generated; do not edit.",
         "",
         f"/// Accelerator of graph {' '.join(graph.split())}.",
-        f"/// In: {source.beats} beats of {source.lanes} x {source.type_name} a frame; s_axis_tlast is ignored, beats are counted.",
+        f"/// In: {source.beats} beats of {source.lanes} x {source.type_name} a frame; s_axis_tlast is not needed.",
         f"/// Out: {sink.beats} beats of {sink.lanes} x {sink.type_name} a frame, tlast on the last.",
         f"module {top} (",
         "  input  logic clk_i,",

@@ -34,6 +34,11 @@ class Module:
     texts: Mapping[str, str]
     level_bits: int = 0
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of ``texts``, memories first."""
+        return tuple(reversed(tuple(self.texts)))
+
 
 def node_module(node: Node, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
     """The module of a graph node; ``cut`` asks for an output register that cuts ready, where the kernel has one."""
@@ -53,14 +58,14 @@ def fifo_module(module: str, tensor: Tensor, lanes: int, depth: int) -> Module:
     """A FIFO of ``depth`` beats; ``level_o`` tells the monitor how full it is."""
     width, level = tensor.width * lanes, depth.bit_length()
     text = _wrapper(module, f"FIFO of {depth} beats of {lanes} x {tensor.dtype}", width, width,
-                    [f"  output logic [{level - 1}:0] level_o"],
-                    _instance("bw_fifo", {"Width": width, "Depth": depth}, {"level_o": "level_o"}))
+                    _instance("bw_fifo", {"Width": width, "Depth": depth}, {"level_o": "level_o"}),
+                    f"  output logic [{level - 1}:0] level_o")
     return Module(module, "fifo", "bw_fifo", {f"{module}.sv": text}, level_bits=level)
 
 
 def dwc_module(module: str, tensor: Tensor, source: int, sink: int) -> Module:
     """A converter from ``source`` to ``sink`` lanes."""
-    text = _wrapper(module, f"{source} to {sink} lanes of {tensor.dtype}", tensor.width * source, tensor.width * sink, [],
+    text = _wrapper(module, f"{source} to {sink} lanes of {tensor.dtype}", tensor.width * source, tensor.width * sink,
                     _instance("bw_dwc", {"ElementWidth": tensor.width, "InLanes": source, "OutLanes": sink}))
     return Module(module, "dwc", "bw_dwc", {f"{module}.sv": text})
 
@@ -88,7 +93,8 @@ def _mvau(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut: bool
         parameters |= _common_table_parameters(table)
     parameters |= {"OutWidth": out.width, "OutputRegister": f"1'b{int(cut)}"}
     what = f"{node.name}: {node.mh} x {node.mw} {node.weight_dtype} by {source.dtype} to {out.dtype}, PE {pe} SIMD {simd}"
-    texts = {f"{module}_weights.sv": rom_module(f"{module}_weights", words, word_width, style, f"Weights of {_comment(node.name)}")}
+    memory = f"{module}_weights"
+    texts = {f"{memory}.sv": rom_module(memory, words, word_width, style, f"Weights of {_comment(node.name)}")}
     addr = address_width(len(words))
     body = [
         "  logic memory_en;",
@@ -109,7 +115,7 @@ def _mvau(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut: bool
              "table_addr_o": "table_addr", "table_i": "table_word" if table else "'0"}
     if table:
         texts[f"{module}_thresholds.sv"] = _table_module(f"{module}_thresholds", table, pe, node.name)
-    text = _wrapper(module, what, source.width * simd, out.width * pe, [], [*body, *_instance("bw_mvau", parameters, ports)])
+    text = _wrapper(module, what, source.width * simd, out.width * pe, [*body, *_instance("bw_mvau", parameters, ports)])
     return Module(module, "mvau", "bw_mvau", {f"{module}.sv": text, **texts})
 
 
@@ -123,7 +129,7 @@ def _thresholding(node: Thresholding, graph: Graph, folding: NodeFolding, module
     what = f"{node.name}: {source.channels} channels of {source.dtype} to {out.dtype}, PE {pe}"
     ports = {"table_en_o": "memory_en", "table_addr_o": "table_addr", "table_i": "table_word"}
     body = ["  logic memory_en;", *_table_wires(table, pe), "", *_table_instance(table, module)]
-    text = _wrapper(module, what, source.width * pe, out.width * pe, [],
+    text = _wrapper(module, what, source.width * pe, out.width * pe,
                     [*body, *_instance("bw_thresholding", parameters, ports)])
     return Module(module, "thresholding", "bw_thresholding",
                   {f"{module}.sv": text, f"{module}_thresholds.sv": _table_module(f"{module}_thresholds", table, pe, node.name)})
@@ -137,7 +143,7 @@ def _label_select(node: LabelSelect, graph: Graph, folding: NodeFolding, module:
     parameters = {"Channels": source.channels, "Pe": folding.pe, "InWidth": source.width,
                   "InSigned": f"1'b{int(source.signed)}", "OutWidth": out.width}
     what = f"{node.name}: index of the largest of {source.channels} {source.dtype}, PE {folding.pe}"
-    text = _wrapper(module, what, source.width * input_lanes(node, folding), out.width * output_lanes(node, folding), [],
+    text = _wrapper(module, what, source.width * input_lanes(node, folding), out.width * output_lanes(node, folding),
                     _instance("bw_label_select", parameters))
     return Module(module, "label_select", "bw_label_select", {f"{module}.sv": text})
 
@@ -158,7 +164,7 @@ def _comment(text: str) -> str:
     return " ".join(text.split())
 
 
-def _wrapper(module: str, what: str, in_width: int, out_width: int, more: Sequence[str], body: Sequence[str]) -> str:
+def _wrapper(module: str, what: str, in_width: int, out_width: int, body: Sequence[str], *more: str) -> str:
     ports = [
         "  input  logic clk_i",
         "  input  logic rst_ni",

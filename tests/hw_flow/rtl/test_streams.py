@@ -13,7 +13,8 @@ from hw_flow.rtl.wrappers import dwc_module, fifo_module
 from sim import StreamPort
 from tests.hw_flow.rtl.bench import Unit, bundle, check_all, graph_unit, random_thresholds, wrapper_unit
 
-LANES = [(4, 4, 8), (1, 5, 10), (4, 12, 24), (12, 4, 24), (5, 1, 10), (28, 49, 196), (49, 28, 196), (3, 2, 12), (2, 3, 12), (8, 6, 48)]
+LANES = [(4, 4, 8), (1, 5, 10), (4, 12, 24), (12, 4, 24), (5, 1, 10), (28, 49, 196), (49, 28, 196),
+         (3, 2, 12), (2, 3, 12), (8, 6, 48)]
 
 
 def _stream(direction: str, tensor: Tensor, lanes: int, elements: int) -> StreamPort:
