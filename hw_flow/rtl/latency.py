@@ -1,13 +1,54 @@
-"""Pipeline depths of the kernels, the same functions as in ``kernels/bw_pkg.sv``."""
+"""Pipeline depths of the kernels, the same functions as in ``kernels/bw_pkg.sv``.
+
+Kinds and multipliers have the names of ``bw_pkg::num_e`` and ``bw_pkg::mul_e``.
+"""
 
 from __future__ import annotations
 
+from itertools import product
+from typing import Literal
 
-def dot_latency(simd: int, act_width: int, act_kind: str, weight_width: int, weight_kind: str, mul: str) -> int:
-    """Enabled cycles from the operands of ``bw_dot`` to its sum."""
-    return 1 + (simd - 1).bit_length()
+Kind = Literal["Bipolar", "Ternary", "Signed", "Unsigned"]
+Multiplier = Literal["MulLut", "MulDsp"]
+Heights = tuple[int, ...]  # bits of each weight 2^k in a bit heap
+
+_COLUMNS = 48
 
 
-def dot_acc_latency(simd: int, act_width: int, act_kind: str, weight_width: int, weight_kind: str, mul: str) -> int:
+def dot_acc_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: int, weight_kind: Kind, mul: Multiplier) -> int:
     """Enabled cycles from the last beat's operands of ``bw_dot_acc`` to its sum."""
-    return dot_latency(simd, act_width, act_kind, weight_width, weight_kind, mul) + 1
+    return 1 + dot_latency(simd, act_width=act_width, act_kind=act_kind, weight_width=weight_width, weight_kind=weight_kind,
+                           mul=mul)
+
+
+def dot_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: int, weight_kind: Kind, mul: Multiplier) -> int:
+    """Enabled cycles from the operands of ``bw_dot`` to its sum."""
+    if mul == "MulDsp":
+        return 2 + _clog2(simd)
+    planes = 2 + _heap_latency(_plane_heights(simd, act_width, weight_width))
+    if (act_kind == "Bipolar") == (weight_kind == "Bipolar"):
+        return planes
+    acts = 1 + _heap_latency((simd,) * act_width + (0,) * (_COLUMNS - act_width))
+    return 1 + max(planes, acts)
+
+
+def _plane_heights(simd: int, act_width: int, weight_width: int) -> Heights:
+    heights = [0] * _COLUMNS
+    for j, k in product(range(act_width), range(weight_width)):
+        heights[j + k] += simd // 3 + simd % 3
+        heights[j + k + 1] += simd // 3
+    return tuple(heights)
+
+
+def _heap_latency(heights: Heights) -> int:
+    """Levels of 6:3 compressors until no column has six bits, then the adder tree over the rows."""
+    levels = 0
+    while max(heights) >= 6:
+        heights = tuple(height // 6 + height % 6 + carry // 6 + carry2 // 6
+                        for height, carry, carry2 in zip(heights, (0, *heights), (0, 0, *heights), strict=False))
+        levels += 1
+    return levels + _clog2(max(heights))
+
+
+def _clog2(value: int) -> int:
+    return (value - 1).bit_length()

@@ -33,7 +33,7 @@ module bw_bit_heap #(
 
       // A column of the new level: what was left over, the sums, the carries from one and from two
       // columns below. What is left over comes first so that it does not wait twice.
-      for (genvar k = 0; k < bw_pkg::HeapColumns; k++) begin : gen_column
+      for (genvar k = 0; k < bw_pkg::heap_columns(Before); k++) begin : gen_column
         localparam int unsigned From = bw_pkg::heap_offset(Before, k);
         localparam int unsigned To = bw_pkg::heap_offset(Now, k);
         localparam int unsigned Groups = Before[k] / 6;
@@ -73,5 +73,10 @@ module bw_bit_heap #(
   end
 
   assign bits_o = gen_level[Levels].bits;
+
+  if (Levels == 0) begin : gen_unused
+    logic unused;
+    assign unused = &{1'b0, clk_i, rst_ni, en_i};
+  end
 
 endmodule
