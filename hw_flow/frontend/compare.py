@@ -93,7 +93,8 @@ def _compare_batch(program: Program, x: np.ndarray, hardware: IntArray | None, t
     values = program.floats(x).reshape(len(x), -1) if entry is None else entry.dequantise(flat)
     for order, region in enumerate(program.regions):
         level = golden[region.sink.name].reshape(len(x), -1)
-        _compare_region(program, order, (values, level), tally)
+        _compare_region(program, order, (flat, values, level), tally)
+        flat = level
         values = dequantise(region, level)
     if hardware is not None and (wrong := hardware != level).any():
         frame, element = np.argwhere(wrong)[0]
@@ -111,9 +112,9 @@ def _decision(y: np.ndarray) -> np.ndarray:
     return y.argmax(axis=-1) if y.shape[-1] > 1 else y[..., 0]
 
 
-def _compare_region(program: Program, order: int, data: tuple[np.ndarray, IntArray], tally: _Tally) -> None:
-    """Region number ``order`` on ``data``: float32 inputs ``[N, E]`` and golden levels ``[N, E']``."""
-    region, (x, level) = program.regions[order], data
+def _compare_region(program: Program, order: int, data: tuple[IntArray, np.ndarray, IntArray], tally: _Tally) -> None:
+    """Region number ``order`` on ``data``: golden inputs, the same in float32, and golden outputs, each ``[N, E]``."""
+    region, (source, x, level) = program.regions[order], data
     found = program.reference.run(region.nodes, {region.source.name: x.reshape(len(x), *region.source.frame)})[region.sink.name]
     found = found.reshape(len(x), -1)
     exact = region.quantiser is not None
@@ -121,7 +122,7 @@ def _compare_region(program: Program, order: int, data: tuple[np.ndarray, IntArr
     rows = np.flatnonzero(differ.any(axis=1))
     if not len(rows):
         return
-    tie = _ties(region, x[rows], level[rows], found[rows])
+    tie = _ties(region, (source[rows], x[rows], level[rows]), found[rows])
     differ = differ[rows]
     tally.ties += int((differ & tie).sum())
     wrong = np.argwhere(differ & ~tie)
@@ -139,13 +140,14 @@ def _integers(region: Region, found: np.ndarray) -> IntArray:
     return np.where(np.isfinite(exact), np.rint(exact), -(2.0**62)).astype(np.int64)
 
 
-def _ties(region: Region, x: np.ndarray, level: IntArray, found: np.ndarray) -> np.ndarray:
+def _ties(region: Region, data: tuple[IntArray, np.ndarray, IntArray], found: np.ndarray) -> np.ndarray:
     """Where both the golden level and QONNX's lie inside the bounds of float32 execution."""
+    source, x, level = data
     if region.quantiser is not None:
-        low, high = level_bounds(region, x)
+        low, high = level_bounds(region, x, source)
         seen = _integers(region, found)
         return (low <= level) & (level <= high) & (low <= seen) & (seen <= high)
-    least, most = value_bounds(region, x)
+    least, most = value_bounds(region, x, source)
     if region.select:
         ours, theirs = level.astype(np.int64), found.astype(np.int64)
         reach = np.take_along_axis(most, theirs, axis=1) >= np.take_along_axis(least, ours, axis=1)

@@ -17,25 +17,37 @@ from hw_flow.frontend.plan import Linear, Region
 from hw_flow.ir.tensor import FloatArray, IntArray
 
 
-def level_bounds(region: Region, x: np.ndarray) -> tuple[IntArray, IntArray]:
-    """Smallest and largest level that float32 execution of ``region`` may give for float32 inputs ``[B, E]``."""
+def level_bounds(region: Region, x: np.ndarray, source: IntArray) -> tuple[IntArray, IntArray]:
+    """Levels between which both exact and float32 evaluation of ``region`` must stay.
+
+    Parameters
+    ----------
+    x : float32 that QONNX is fed, ``[B, E]``.
+    source : the integers that it stands for, ``[B, E]``.
+    """
     assert region.quantiser is not None
-    lo, hi = region.quantiser.levels32(*_before_quantiser(region, x))
+    lo, hi = region.quantiser.levels32(*value_bounds(region, x, source))
     return np.minimum(lo, hi), np.maximum(lo, hi)
 
 
-def value_bounds(region: Region, x: np.ndarray) -> Pair:
-    """Bounds on the real values that a region without quantiser gives in float32, ``[B, E]``."""
-    return _before_quantiser(region, x)
-
-
-def _before_quantiser(region: Region, x: np.ndarray) -> Pair:
-    lo = hi = x.astype(np.float64)
+def value_bounds(region: Region, x: np.ndarray, source: IntArray) -> Pair:
+    """As `level_bounds`, for the real values before the quantiser."""
+    lo, hi = _start(region, x, source)
     with np.errstate(over="ignore", invalid="ignore"):
         lo, hi = _apply(region.pre, lo, hi)
         if region.linear is not None:
             lo, hi = matmul(region.linear, lo, hi)
         return _apply(region.ops, lo, hi)
+
+
+def _start(region: Region, x: np.ndarray, source: IntArray) -> Pair:
+    """Bounds on the exact input and on its float32 image; a point where they are the same."""
+    scale, offset = region.source.scale, region.source.offset
+    fed = x.astype(np.float64)
+    exact = source * scale.value + offset.value
+    known = (scale.delta == 0) & (offset.delta == 0) & (exact == fed)
+    slack = np.where(known, 0.0, 2.0**-51 * (np.abs(exact) + np.abs(offset.value)))
+    return np.minimum(fed, exact) - slack, np.maximum(fed, exact) + slack
 
 
 def _apply(ops: Sequence[Op], lo: FloatArray, hi: FloatArray) -> Pair:

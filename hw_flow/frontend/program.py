@@ -183,8 +183,8 @@ def compile_qonnx(
     ----------
     input_type : QONNX DataType of the input (``"UINT8"``, ``"BIPOLAR"``, ...), if its values are integers times ``input_scale``;
         pre-processing and the first quantiser then become thresholds in hardware. By default what the file says.
-    input_scale : real value of the integer 1, for example ``Fraction(1, 255)`` or ``"1/255"``; default 1. The golden model uses
-        it exactly; QONNX's own execution is fed the nearest float32 of the product.
+    input_scale : real value of the integer 1, for example ``Fraction(1, 255)``, ``"1/255"`` or ``1 / 255``; default 1. The golden
+        model uses it exactly; QONNX's own execution is fed the nearest float32 of the product.
     name : name of the graph; default from the file's name.
 
     Raises
@@ -204,6 +204,9 @@ def compile_qonnx(
 def _scale(given: Fraction | float | str) -> Fraction:
     try:
         scale = Fraction(given)
+        # A float near a simple ratio means the ratio: 1 / 255 has no exact float.
+        simple = scale.limit_denominator(1 << 16)
+        scale = simple if float(simple) == float(scale) else scale
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise FlowError(f"input scale '{given}' is no number; write it like 1/255 or 0.5") from error
     if scale <= 0:
@@ -235,6 +238,9 @@ def _declared(model: ModelWrapper, reference: Reference, input_type: str | None,
         if not _INPUT_TYPE.fullmatch(annotated):
             return None
         input_type = annotated
+    if reference.kind.kind in "iub" and scale not in (None, 1):
+        raise FlowError(f"input '{reference.source}' has ONNX type {reference.kind.name}, so its values are the integers "
+                        "themselves; leave the input scale out")
     frame = tuple(model.get_tensor_shape(reference.source)[1:])
     dtype = "UINT1" if input_type == "BINARY" else DataType[input_type].name.replace("BINARY", "UINT1")
     return Integers(reference.source, frame, Const.of_fractions([scale or Fraction(1)]), Const.of(0.0), dtype)

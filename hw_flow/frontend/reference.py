@@ -43,8 +43,9 @@ class Reference:
     def batch(self) -> int:
         """Frames that one call should take, so that memory stays bounded."""
         widest = max((int(np.prod(self.model.get_tensor_shape(node.output[0]))) for node in self.model.graph.node), default=1)
-        levels = [int(self.static[node.input[1]].shape[-1]) for node in self.model.graph.node if node.op_type == "MultiThreshold"]
-        return max(1, min(1000, _BUDGET // (widest * max(levels, default=1))))
+        levels = max((self.static[node.input[1]].size for node in self.model.graph.node
+                      if node.op_type == "MultiThreshold" and node.input[1] in self.static), default=1)
+        return max(1, min(1000, _BUDGET // (widest * min(levels, 256))))
 
     def run(self, names: Iterable[str], values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Execute the nodes ``names`` (in order) from float32 ``values`` ``[N, ...]``; returns all tensors."""
@@ -88,7 +89,7 @@ def _execute(node: onnx.NodeProto, context: dict[str, np.ndarray], model: ModelW
     from qonnx.core.onnx_exec import execute_node
 
     for output in filter(None, node.output):
-        context[output] = np.empty(model.get_tensor_shape(output), dtype=np.float32)
+        context[output] = np.empty(model.get_tensor_shape(output) or (), dtype=np.float32)
     try:
         execute_node(node, context, model.graph, opsets.get(node.domain, 1))
     except Exception as error:  # qonnx and onnxruntime raise bare Exception

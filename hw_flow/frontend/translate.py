@@ -165,7 +165,10 @@ def _clip(site: Site) -> Clip:
     ends = []
     for index, (name, default) in enumerate((("min", -np.inf), ("max", np.inf)), start=1):
         given = index < len(site.node.input) and site.node.input[index]
-        ends.append(float(site.array(index, name).item()) if given else float(site.attribute(name, default)))
+        bound = site.array(index, f"{name}imum") if given else np.asarray(site.attribute(name, default))
+        if bound.size != 1:
+            raise FlowError(f"{site.where}: its {name}imum has {bound.size} elements; it must be one number")
+        ends.append(float(bound.item()))
     if ends[0] > ends[1]:
         raise FlowError(f"{site.where}: clips to an empty range [{ends[0]}, {ends[1]}]; check the export")
     return Clip(node=site.node.name, low=ends[0], high=ends[1])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -46,6 +48,19 @@ def test_powers_of_two_leave_no_ties(tmp_path: Path) -> None:
     x = np.random.default_rng(1).normal(size=(2000, 30)).astype(np.float32)
     result = compare(_tie_network(tmp_path, 0.125), x)
     assert (result.mismatches, result.ties, result.agreement) == (0, 0, 2000)
+
+
+@pytest.mark.parametrize("scale", [Fraction(float(np.float32(1 / 255))), "1/255", 1 / 255])
+def test_rounding_of_the_input_itself_is_a_tie(tmp_path: Path, scale: Any) -> None:
+    """255 * scale is 1 in float32, whether or not it is exactly: FLOOR may see either."""
+    b = Builder(np.random.default_rng(0))
+    b.head = b.quant(b.head, 1.0, 4, mode="FLOOR")
+    b.then("MatMul", b.constant([[1.0, -1.0]]))
+    onnx.save(b.model(1, [2]), str(tmp_path / "m.onnx"))
+    program = compile_qonnx(tmp_path / "m.onnx", input_type="UINT8", input_scale=scale)
+    result = compare(program, np.arange(256)[:, None])
+    assert result.bit_exact
+    assert result.ties == (0 if not isinstance(scale, Fraction) else result.ties)
 
 
 def _shift(graph: Graph, name: str, by: int) -> Graph:

@@ -188,6 +188,12 @@ def many_thresholds(b: Builder) -> None:
     _layer(b)
 
 
+def clip_to_vectors(b: Builder) -> None:
+    _layer(b)
+    b.then("Clip", b.constant([0.0, 1.0]), b.constant(1.0))
+    b.head = b.quant(b.head, 1.0, 4)
+
+
 def broadcast(b: Builder) -> None:
     b.then("Add", b.constant(np.zeros((1, 3, 4))))
     _layer(b)
@@ -250,6 +256,7 @@ CASES: list[tuple[Callable[[Builder], None], str]] = [
     (many_thresholds, "MultiThreshold_1 (MultiThreshold): 3 rows of thresholds do not fit frames of [4]; check data_layout"),
     (broadcast, "Add_1 (Add): moves or mixes the batch axis (its output is [1, 3, 4] for one frame); keep the batch as the first "
      "axis"),
+    (clip_to_vectors, "Clip_3 (Clip): its minimum has 2 elements; it must be one number"),
     (nothing_left, "Softmax_1 (Softmax): nothing before it can be computed in hardware; a MatMul or Gemm after a quantiser "
                    "is needed"),
 ]
@@ -323,6 +330,15 @@ def test_constant_output(tmp_path: Path) -> None:
     b.head = b.node("Relu", [b.constant(np.ones((1, 4)))])[0]
     message = _refusal(tmp_path, b.model(4, [4]))
     assert message == "graph output 't0_0' does not depend on the input; export the network again"
+
+
+def test_scale_of_an_integer_input(tmp_path: Path) -> None:
+    model = _plain()
+    model.graph.node[0].input[0] = "f"
+    model.graph.node.insert(0, onnx.helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT))
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    assert _refusal(tmp_path, model, input_type="UINT8", input_scale=0.5) == (
+        "input 'x' has ONNX type uint8, so its values are the integers themselves; leave the input scale out")
 
 
 def test_wrong_frames_and_values(tmp_path: Path) -> None:
