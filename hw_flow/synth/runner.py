@@ -60,6 +60,8 @@ def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
         part.mkdir()
         try:
             result = _synthesise(job, part, directory.with_suffix(".failed.txt"), cancel)
+            if cache_key(job) != key:
+                raise FlowError(f"{job.top}: its sources changed while Yosys read them; synthesise again once they are complete")
             (part / "result.json").write_text(json.dumps(asdict(result), default=str, indent=1))
             _remove(directory)
             part.replace(directory)
