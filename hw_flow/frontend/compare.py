@@ -9,8 +9,8 @@ import numpy as np
 
 from hw_flow.errors import FlowError
 from hw_flow.frontend.errorbound import level_bounds, value_bounds
-from hw_flow.frontend.plan import Region
 from hw_flow.frontend.program import Program, batches, dequantise
+from hw_flow.frontend.regions import Region
 from hw_flow.ir import execute
 from hw_flow.ir.tensor import IntArray
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from hw_flow.frontend.numeric import U32, fits32
 from hw_flow.frontend.ops import Op, Pair
-from hw_flow.frontend.plan import Linear, Region
+from hw_flow.frontend.regions import Linear, Region
 from hw_flow.ir.tensor import FloatArray, IntArray
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from hw_flow.errors import FlowError
 from hw_flow.frontend.numeric import Const
-from hw_flow.frontend.plan import Integers, Plan, Region
+from hw_flow.frontend.regions import Integers, Plan, Region
 from hw_flow.frontend.thresholds import LevelFunction, solve
 from hw_flow.ir import MVAU, Graph, LabelSelect, Node, Tensor, Thresholding, Thresholds, smallest_datatype
 from hw_flow.ir.tensor import FloatArray, IntArray

@@ -21,8 +21,9 @@ from hw_flow.frontend.clean import clean
 from hw_flow.frontend.load import read_model
 from hw_flow.frontend.lower import lower
 from hw_flow.frontend.numeric import Const
-from hw_flow.frontend.plan import Integers, Plan, Planner, Region
+from hw_flow.frontend.plan import Planner
 from hw_flow.frontend.reference import Reference
+from hw_flow.frontend.regions import Integers, Plan, Region
 from hw_flow.ir import Graph, load_graph, save_graph
 from hw_flow.ir.store import replace
 from hw_flow.ir.tensor import IntArray

@@ -12,8 +12,9 @@ import numpy as np
 import onnx
 
 from hw_flow.errors import FlowError
+from hw_flow.frontend.nonlinear import Clip, LeakyRelu, Power, Sigmoid, Tanh
 from hw_flow.frontend.numeric import Const
-from hw_flow.frontend.ops import Add, BatchNorm, Clip, Div, LeakyRelu, Mul, Op, Power, Sigmoid, Tanh
+from hw_flow.frontend.ops import Add, BatchNorm, Div, Mul, Op
 from hw_flow.frontend.quantisers import ROUNDING, BipolarQuant, IntQuant, MultiThreshold, Quantiser
 from hw_flow.frontend.support import LAYOUT
 from hw_flow.ir.tensor import FloatArray, smallest_datatype

@@ -15,7 +15,7 @@ from hw_flow.errors import FlowError
 from hw_flow.frontend import Program, compare, compile_qonnx
 from hw_flow.frontend.errorbound import grid, matmul
 from hw_flow.frontend.numeric import Const
-from hw_flow.frontend.plan import Linear
+from hw_flow.frontend.regions import Linear
 from hw_flow.frontend.weights import Weights
 from hw_flow.ir import MVAU, Graph, Thresholds, execute
 from tests.hw_flow.qonnx_random import Builder, random_mlp

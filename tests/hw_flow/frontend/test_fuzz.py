@@ -13,8 +13,9 @@ from hw_flow.errors import FlowError
 from hw_flow.frontend import compare, compile_qonnx
 from tests.hw_flow.qonnx_random import random_mlp
 
-_OPERATORS = ("Relu", "MatMul", "Gemm", "Quant", "TopK", "Reshape", "BatchNormalization", "MultiThreshold", "Clip", "Softmax", "Cast",
-              "Transpose", "Pow", "Squeeze", "Unsqueeze", "Flatten", "Concat", "Shape", "Dropout", "ArgMax")
+_OPERATORS = ("Relu", "MatMul", "Gemm", "Quant", "TopK", "Reshape", "BatchNormalization", "MultiThreshold", "Clip", "Softmax",
+              "Cast", "Transpose", "Pow", "Squeeze", "Unsqueeze", "Flatten", "Concat", "Shape",
+              "Dropout", "ArgMax")
 _NUMBERS = (np.nan, np.inf, 0.0, -1.0, 1e30, 1e-30, -1e30)
 
 

@@ -9,8 +9,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from hw_flow.frontend.nonlinear import Clip, LeakyRelu, Power, Sigmoid, Tanh
 from hw_flow.frontend.numeric import Const, fits32, product, quotient, sqrt_fraction, total
-from hw_flow.frontend.ops import Add, BatchNorm, Clip, Div, LeakyRelu, Mul, Op, Power, Sigmoid, Tanh, compose_affine
+from hw_flow.frontend.ops import Add, BatchNorm, Div, Mul, Op, compose_affine
 
 RNG = np.random.default_rng(5)
 F32 = [float(np.float32(value)) for value in RNG.normal(size=4)]
