@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from hw_flow.ir.tensor import IntArray
     from hw_flow.pipeline.verify import VerifyResult
     from hw_flow.report.records import SimulationRecord
-    from quant_training import TrainResult
     from hw_flow.report.schema import Report, Resources
+    from quant_training import TrainResult
 
 __all__ = [
     "Build", "BuildOptions", "Simulation", "build", "build_cached", "build_with", "load", "report", "simulate",

@@ -33,7 +33,7 @@ def frames(program: Program, x: np.ndarray | str | Path | None, samples: int, se
 def load_frames(path: Path, shape: tuple[int, ...]) -> IntArray | FloatArray:
     """Frames from an ``.npy`` file as ``[N, *shape]``.
 
-    Axes of length 1 may be left out or added, and a frame may be flat.
+    Axes of length 1 may be left out or added, and a frame may be flat (in C order) where the model's is not, or the reverse.
 
     Parameters
     ----------
@@ -77,7 +77,8 @@ def as_frames(x: np.ndarray, shape: tuple[int, ...], what: str) -> IntArray | Fl
     """``x`` as ``[N, *shape]``; FlowError naming ``what`` if it cannot be."""
     wanted = tuple(size for size in shape if size != 1)
     given = tuple(size for size in x.shape[1:] if size != 1)
-    if x.ndim == 0 or given not in (wanted, (prod(shape),) if prod(shape) != 1 else ()):
+    flat = len(given) == 1 or len(wanted) == 1
+    if x.ndim == 0 or not (given == wanted or (flat and prod(given) == prod(wanted))):
         forms = f"[N, {_sizes(shape)}]" + (f" or [N, {prod(shape)}]" if len(shape) > 1 else "")
         raise FlowError(f"{what}: inputs have shape [{_sizes(x.shape)}]; expected {forms}")
     if len(x) == 0:

@@ -81,7 +81,7 @@ def difference(graph: Graph, outputs: Mapping[str, IntArray], golden: Mapping[st
             frame, *element = (int(index) for index in np.argwhere(wrong)[0])
             where = (frame, *element)
             producer = graph.producer(name)
-            return (f"{producer.name if producer else name}: frame {frame}, element {element}:"
+            return (f"{producer.name if producer else name}: frame {frame}, element {', '.join(map(str, element))}:"
                     f" hardware {int(outputs[name][where])}, golden model {int(golden[name][where])}"
                     f" ({int(wrong.sum())} of {wrong.size} differ)")
     return None

@@ -9,7 +9,7 @@ import typer
 from hw_flow.cli import chain, compiling, learning, measuring, search
 
 app = typer.Typer(
-    name="bitwright", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    name="bitwright", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="From a Brevitas network to verified, measured hardware.",
 )
@@ -28,6 +28,6 @@ def options(
     del debug
 
 
-for module in (chain, compiling, learning, measuring):
+for module in (learning, compiling, measuring, chain):
     module.register(app)
 app.add_typer(search.app)

@@ -13,8 +13,8 @@ from hw_flow.cli.console import emit, json_only, note, steps
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command()(run)
-    app.command()(doctor)
+    app.command(short_help="The whole chain from one YAML.")(run)
+    app.command(short_help="Which tools are there.")(doctor)
 
 
 def run(

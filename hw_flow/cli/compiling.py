@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command()(build)
-    app.command()(verify)
+    app.command(short_help="QONNX file to SystemVerilog.")(build)
+    app.command(short_help="Build, simulate, compare with QONNX.")(verify)
 
 
 def build(

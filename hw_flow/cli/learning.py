@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,13 +15,14 @@ from hw_flow.cli.console import emit, json_only, steps
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command()(train)
-    app.command()(export)
+    app.command(short_help="Train a low-bit network.")(train)
+    app.command(short_help="Trained network to QONNX.")(export)
 
 
 def train(
     config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG.yaml]", help="Settings; options given beside it win.", show_default=False)] = None,
+        Path | None,
+        typer.Argument(metavar="[CONFIG.yaml]", help="Settings; options given beside it win.", show_default=False)] = None,
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for weights, settings and metrics.")],
     model: Annotated[str | None, typer.Option("--model", "-m", help="Preset: tfc, sfc, lfc, jet, kws, nid, digits.")] = None,
@@ -47,7 +49,7 @@ def train(
         emit({"directory": str(output), **result.metrics()})
         return
     parts = {"train": result.train_accuracy, "validation": result.val_accuracy, "test": result.test_accuracy}
-    shares = ", ".join(f"{name} {100 * share:.2f} %" for name, share in parts.items() if share == share)  # NaN: no such part
+    shares = ", ".join(f"{name} {100 * share:.2f} %" for name, share in parts.items() if not isnan(share))  # NaN: no such part
     print(f"{output}: {result.epochs} epochs in {result.seconds:.1f} s; accuracy {shares}")
 
 

@@ -13,16 +13,16 @@ from hw_flow.cli.console import emit, json_only, note, steps
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
-    app.command()(simulate)
-    app.command()(synth)
-    app.command()(report)
+    app.command(short_help="Run frames through a build, compare, count.")(simulate)
+    app.command(short_help="What it costs, by Yosys.")(synth)
+    app.command(short_help="Tables, picture and JSON of a build.")(report)
 
 
 def simulate(
     build: options.BuildDirectory, *,
     inputs: options.Inputs = None,
     labels: Annotated[
-        Path | None, typer.Option("--labels", "-l", metavar="Y.npy", help="Classes \\[N]; gives the accuracy.")] = None,
+        Path | None, typer.Option("--labels", "-l", metavar="Y.npy", help="Classes [N]; gives the accuracy.")] = None,
     samples: options.Samples = 16,
     seed: options.Seed = 0,
     stalls: Annotated[bool, typer.Option("--stalls", help="Random stalls on all ports.")] = False,

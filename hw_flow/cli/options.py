@@ -18,7 +18,7 @@ InputScale = Annotated[
     str | None, typer.Option("--input-scale", help="Real value of one step of the integer input, for example 1/255.")]
 Inputs = Annotated[
     Path | None,
-    typer.Option("--inputs", "-i", metavar="X.npy", help="Frames \\[N, ...]; without it random ones, extremes among them.")]
+    typer.Option("--inputs", "-i", metavar="X.npy", help="Frames [N, ...]; without it random ones, extremes among them.")]
 Samples = Annotated[int, typer.Option("--samples", "-n", help="Number of random frames.")]
 Seed = Annotated[int, typer.Option("--seed", "-s", help="Of random frames and stalls.")]
 Json = Annotated[bool, typer.Option("--json", "-j", help="Print JSON on stdout, everything else on stderr.")]

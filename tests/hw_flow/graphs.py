@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from hw_flow.ir import MVAU, Graph, LabelSelect, Node, Tensor, Thresholding, Thresholds, smallest_datatype
@@ -25,9 +27,9 @@ def mlp(dims: list[int], *, weights: str = "BIPOLAR", activations: str = "BIPOLA
         nodes.append(Thresholding(
             name="Thresholding_0", inputs=("x",), outputs=("q",), thresholds=_thresholds(rng, low, high, 1, activations)))
         last = "q"
-    span = {"BIPOLAR": (-1, 1), "TERNARY": (-1, 1)}.get(weights) or (-(2 ** (int(weights[3:]) - 1)), 2 ** (int(weights[3:]) - 1) - 1)
-    for index, (mw, mh) in enumerate(zip(dims, dims[1:], strict=False)):
-        matrix = rng.choice([-1, 1], (mh, mw)) if weights == "BIPOLAR" else rng.integers(span[0], span[1], (mh, mw), endpoint=True)
+    low, high = Tensor("", (1,), weights).limits
+    for index, (mw, mh) in enumerate(pairwise(dims)):
+        matrix = rng.choice([-1, 1], (mh, mw)) if weights == "BIPOLAR" else rng.integers(low, high, (mh, mw), endpoint=True)
         reach = int(np.abs(matrix).sum(axis=1).max()) * max(map(abs, tensors[last].limits))
         acc = smallest_datatype(-reach, reach)
         final = index == len(dims) - 2

@@ -19,10 +19,12 @@ def last_line(capfd):
 @pytest.mark.parametrize(("arguments", "text"), [
     (["verify", "gone.onnx"], "gone.onnx: cannot read the model (No such file or directory); check the path"),
     (["build", "gone.onnx", "-o", "{tmp}/b"], "gone.onnx: cannot read the model (No such file or directory); check the path"),
-    (["simulate", "{tmp}/none"], "{tmp}/none: no such build directory; run `bitwright build MODEL.onnx --output {tmp}/none` first"),
+    (["simulate", "{tmp}/none"],
+     "{tmp}/none: no such build directory; run `bitwright build MODEL.onnx --output {tmp}/none` first"),
     (["report", "{tmp}"], "{tmp}: no complete build (build.json is missing); run `bitwright build MODEL.onnx -o {tmp}`"),
     (["run", "gone.yaml"], "gone.yaml: cannot read the configuration (No such file or directory); check the path"),
-    (["verify", "{model}", "--folding", "gone.json"], "gone.json: cannot read the folding file (No such file or directory); check the path"),
+    (["verify", "{model}", "--folding", "gone.json"],
+     "gone.json: cannot read the folding file (No such file or directory); check the path"),
     (["verify", "{model}", "-c", "8", "--unfold"], "--target-cycles and --unfold contradict each other; give one"),
     (["verify", "{model}", "--target-cycles", "0"], "target of 0 cycles a frame; give at least 1"),
     (["verify", "{model}", "--samples", "0"], "--samples 0; give at least 1"),
@@ -46,7 +48,8 @@ def test_a_foreign_directory_is_not_touched(tmp_path, capfd):
     model = tiny(tmp_path / "tiny.onnx")
     (tmp_path / "thesis.tex").write_text("years of work")
     assert run(["build", str(model), "-o", str(tmp_path)]) == 2
-    assert last_line(capfd) == f"bitwright: {tmp_path}: holds 'thesis.tex', which is no part of a build; give an empty or new --output"
+    assert last_line(capfd) == (
+        f"bitwright: {tmp_path}: holds 'thesis.tex', which is no part of a build; give an empty or new --output")
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 

@@ -29,7 +29,7 @@ def test_neighbours_match_where_it_costs_nothing():
 
 
 def test_target_out_of_reach_says_what_is_reachable():
-    with pytest.raises(FlowError, match="^target of 0 cycles a frame; give at least 1$"):
+    with pytest.raises(FlowError, match=r"^target of 0 cycles a frame; give at least 1$"):
         folding.for_cycles(mlp([8, 4]), 0)
 
 

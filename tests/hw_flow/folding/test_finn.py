@@ -95,7 +95,7 @@ def test_errors_are_one_line(tmp_path, content, text):
 
 def test_illegal_value_in_a_file_lists_the_legal_ones(tmp_path):
     path = save(tmp_path / "f.json", {"MVAU_0": {"PE": 5, "SIMD": 8}})
-    with pytest.raises(FlowError, match="^MVAU_0: PE 5 does not divide MH 12; legal values: 1, 2, 3, 4, 6, 12$"):
+    with pytest.raises(FlowError, match=r"^MVAU_0: PE 5 does not divide MH 12; legal values: 1, 2, 3, 4, 6, 12$"):
         folding.read(path, mlp([16, 12]))
 
 

@@ -28,7 +28,7 @@ def test_missing_and_unknown_nodes():
     graph = mlp([48, 64, 10])
     plan = dict(folding.for_cycles(graph, 64))
     del plan["MVAU_1"]
-    with pytest.raises(FlowError, match="^MVAU_1: no folding; give its PE and SIMD, or a target of cycles$"):
+    with pytest.raises(FlowError, match=r"^MVAU_1: no folding; give its PE and SIMD, or a target of cycles$"):
         folding.check(graph, plan)
     text = "MVAU_7: folding for a node that graph 'mlp' lacks; its nodes: MVAU_0, MVAU_1, LabelSelect_0"
     with pytest.raises(FlowError, match=f"^{re.escape(text)}$"):
@@ -39,7 +39,7 @@ def test_cycles():
     graph = mlp([48, 64, 10], inputs="UINT8")
     cycles = {
         name: folding.node_cycles(graph.node(name), own, graph)
-        for name, own in {"MVAU_0": NodeFolding(16, 12), "Thresholding_0": NodeFolding(6), "LabelSelect_0": NodeFolding(2)}.items()
+        for name, own in (("MVAU_0", NodeFolding(16, 12)), ("Thresholding_0", NodeFolding(6)), ("LabelSelect_0", NodeFolding(2)))
     }
     assert cycles == {"MVAU_0": 16, "Thresholding_0": 8, "LabelSelect_0": 5}
     assert folding.divisors(36) == [1, 2, 3, 4, 6, 9, 12, 18, 36]

@@ -1,5 +1,7 @@
 """Steps are done once, and again when something before them changes."""
 
+import pytest
+
 from hw_flow.pipeline.journal import Journal
 from hw_flow.steps import Steps
 
@@ -37,10 +39,8 @@ def test_a_kill_loses_only_the_running_step(tmp_path):
 
     journal = Journal.open(tmp_path)
     journal.step("train", 1, killed, Steps())
-    try:
+    with pytest.raises(KeyboardInterrupt):
         journal.step("build", 2, killed, Steps())
-    except KeyboardInterrupt:
-        pass
     assert chain(tmp_path, {"train": 1, "build": 2}) == ["build"]
 
 

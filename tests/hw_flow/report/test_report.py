@@ -1,5 +1,6 @@
 """The report: schema, FINN's files, tables, picture."""
 
+import io
 import json
 
 import pytest
@@ -36,7 +37,8 @@ def make_report(**changes):
     measured = {name: Figure(value=value, unit="cycles", source="verilator-5.048")
                 for name, value in {"interval_cycles": 16, "latency_cycles": 40, "cycles": 200}.items()}
     values = {
-        "name": "net", "backend": "rtl", "created": "2026-11-22T00:00:00Z", "tools": {}, "model_file": "net.onnx", "model_sha256": "0" * 64,
+        "name": "net", "backend": "rtl", "created": "2026-11-22T00:00:00Z", "tools": {}, "model_file": "net.onnx",
+        "model_sha256": "0" * 64,
         "inputs": [TensorInfo(name="x", shape=[16], dtype="UINT2")], "outputs": [TensorInfo(name="y", shape=[1], dtype="UINT3")],
         "host_ops": [], "notes": [], "layers": layers,
         "streams": [Stream(name="t0", lanes=2, width=10, figures={"depth": model(4, "beats")})],
@@ -104,12 +106,12 @@ def test_finn_files_without_measurements(tmp_path):
 
 
 def test_tables_name_their_sources():
-    console = Console(width=120, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115 - closed with the process
+    console = Console(width=120, record=True, file=io.StringIO())
     show(make_report(), console)
     console.print(resources_table(make_report().resources["xc7"]))
     text = console.export_text()
-    for expected in ("MVAU_0", "INT2 x UINT2", "xc7 yosys-0.70", "model", "whole top", "130", "all FIFOs", "bit-exact over 10 samples, 1 ties",
-                     "interval cycles: 16 cycles  verilator-5.048"):
+    for expected in ("MVAU_0", "INT2 x UINT2", "xc7 yosys-0.70", "model", "whole top", "130", "all FIFOs",
+                     "bit-exact over 10 samples, 1 ties", "interval cycles: 16 cycles  verilator-5.048"):
         assert expected in text, expected
 
 

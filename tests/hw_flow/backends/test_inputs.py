@@ -1,0 +1,69 @@
+"""Frames to verify with."""
+
+import re
+
+import numpy as np
+import pytest
+
+from hw_flow import frontend
+from hw_flow.backends import inputs
+from hw_flow.errors import FlowError
+from tests.hw_flow.qonnx_random import random_mlp
+from tests.hw_flow.tiny import tiny
+
+
+@pytest.mark.parametrize(("given", "shape"), [
+    ((5, 784), (784,)), ((5, 784), (1, 28, 28)), ((5, 28, 28), (1, 28, 28)), ((5, 1, 28, 28), (784,)),
+    ((5, 1, 1, 28, 28), (1, 28, 28)), ((5,), (1,)), ((5, 1), (1,)),
+])
+def test_shapes_that_mean_the_same(given, shape):
+    x = np.arange(np.prod(given)).reshape(given)
+    framed = inputs.as_frames(x, shape, "x")
+    assert framed.shape == (5, *shape)
+    assert (framed.ravel() == x.ravel()).all()
+
+
+@pytest.mark.parametrize(("given", "shape", "text"), [
+    ((5, 783), (784,), "x: inputs have shape [5, 783]; expected [N, 784]"),
+    ((784,), (784,), "x: inputs have shape [784]; expected [N, 784]"),
+    ((5, 28, 27), (1, 28, 28), "x: inputs have shape [5, 28, 27]; expected [N, 1, 28, 28] or [N, 784]"),
+    ((), (4,), "x: inputs have shape []; expected [N, 4]"),
+])
+def test_wrong_shapes(given, shape, text):
+    with pytest.raises(FlowError, match=f"^{re.escape(text)}$"):
+        inputs.as_frames(np.zeros(given), shape, "x")
+
+
+def test_random_floats_saturate_and_repeat(tmp_path):
+    program = frontend.compile_qonnx(tiny(tmp_path / "m.onnx"))
+    x = inputs.random_frames(program, 40, seed=3)
+    assert (x == inputs.random_frames(program, 40, seed=3)).all()
+    assert (x != inputs.random_frames(program, 40, seed=4)).any()
+    low, high = 0.0, 15 * 0.25
+    assert (x[0] == low).all()
+    assert (x[1] == high).all()
+    assert x.min() < low
+    assert x.max() > high
+    integers = program.quantise_input(x)[program.graph.inputs[0]]
+    assert (integers.min(), integers.max()) == (0, 15)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_frames_fit_any_network(tmp_path, seed):
+    network = random_mlp(seed)
+    network.save(tmp_path / "m.onnx")
+    program = frontend.compile_qonnx(tmp_path / "m.onnx", input_type=network.input_type, input_scale=network.input_scale)
+    x = inputs.random_frames(program, 9, seed)
+    assert x.shape == (9, network.features)
+    program.quantise_input(x)
+    if network.input_type is not None:
+        tensor = program.graph.tensors[program.graph.inputs[0]]
+        assert (x.min(), x.max()) == tensor.limits
+
+
+def test_labels(tmp_path):
+    np.save(tmp_path / "y.npy", np.array([[1], [2]]))
+    assert inputs.load_labels(tmp_path / "y.npy").tolist() == [1, 2]
+    np.save(tmp_path / "y.npy", np.array([0.5]))
+    with pytest.raises(FlowError, match=r"y.npy: labels are float64; save integers \[N\] with numpy.save$"):
+        inputs.load_labels(tmp_path / "y.npy")
