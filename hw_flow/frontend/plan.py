@@ -66,6 +66,9 @@ class Planner:
         readers: dict[str, str] = {}
         for node in chain:
             moving = [name for name in node.input if name and name not in static]
+            if node.op_type in QUANTISERS and len(moving) > 1:
+                raise FlowError(f"{node.name} ({node.op_type}): activation without scale: its scale, zero point or bit width is "
+                                "computed at run time; export the network with fixed quantisers")
             if len(moving) != 1:
                 raise FlowError(f"{node.name} ({node.op_type}): joins {len(moving)} activations ({', '.join(moving)}); branches "
                                 "cannot be compiled yet, use a network without them")

@@ -25,8 +25,8 @@ from hw_flow.frontend.plan import Planner
 from hw_flow.frontend.reference import Reference
 from hw_flow.frontend.regions import Integers, Plan, Region
 from hw_flow.ir import Graph, load_graph, save_graph
-from hw_flow.ir.store import replace
 from hw_flow.ir.tensor import IntArray
+from hw_flow.storage import write_bytes, write_json
 
 _INPUT_TYPE = re.compile(r"BIPOLAR|TERNARY|BINARY|U?INT([1-9]|1[0-6])")
 
@@ -140,13 +140,13 @@ class Program:
     def save(self, directory: Path) -> None:
         """Write ``graph.json``, ``graph.npz``, ``model.onnx`` and ``program.json``."""
         save_graph(self.graph, directory)
-        replace(directory / "model.onnx", lambda file: file.write(self.model.model.SerializeToString()))
+        write_bytes(directory / "model.onnx", self.model.model.SerializeToString())
         document = {
             "format": 1, "name": self.graph.name, "input_type": self.input_type,
             "input_scale": None if self.input_scale is None else str(self.input_scale), "notes": self.notes,
             "host_pre": [vars(op) for op in self.host_pre], "host_post": [vars(op) for op in self.host_post],
         }
-        replace(directory / "program.json", lambda file: file.write((json.dumps(document, indent=2) + "\n").encode()))
+        write_json(directory / "program.json", document)
 
     @staticmethod
     def load(directory: Path) -> Program:

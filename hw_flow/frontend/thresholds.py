@@ -95,10 +95,8 @@ def solve(function: LevelFunction, low: IntArray, high: IntArray, where: str) ->
     elif (top - bottom) // step > MAX_LEVELS:
         raise FlowError(f"{where}: {function.last.node} needs {top - bottom:,} thresholds per channel, more than {MAX_LEVELS:,}; "
                         "quantise to 8 bits or fewer")
-    elif top == bottom:
-        top = bottom + 1 if bottom < function.last.high else bottom
-        bottom = top - 1
-    levels = np.arange(bottom + step, top + 1, step)[:, None]
+    # A constant region keeps one threshold, which is never reached.
+    levels = np.arange(bottom + step, max(top, bottom + step) + 1, step)[:, None]
     values = _bisect(function, levels, sign < 0, low, high)
     values = np.sort(values, axis=0).T
     return Thresholds(values, sign < 0, bottom, step), _dtype(function.last, bottom, top)

@@ -178,8 +178,7 @@ def _clip(site: Site) -> Clip:
 def quantiser(site: Site) -> Quantiser:
     """The quantiser of a Quant, IntQuant, BipolarQuant or MultiThreshold node."""
     if site.source != 0:
-        raise FlowError(f"{site.where}: its scale, zero point or bit width is no constant; export the network with fixed "
-                        "quantisers")
+        raise FlowError(f"{site.where}: quantises a constant with the activation as a parameter; check the export")
     match site.node.op_type:
         case "BipolarQuant":
             scale = _scale(site)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -16,6 +15,7 @@ from hw_flow.errors import FlowError
 from hw_flow.ir.graph import Graph
 from hw_flow.ir.nodes import MVAU, LabelSelect, Node, Thresholding, Thresholds
 from hw_flow.ir.tensor import Tensor
+from hw_flow.storage import write_bytes, write_json
 
 FORMAT = 1
 
@@ -28,9 +28,10 @@ def save_graph(graph: Graph, directory: Path) -> None:
         "tensors": [_tensor_out(tensor, arrays) for tensor in graph.tensors.values()],
         "nodes": [_node_out(node, arrays) for node in graph],
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    replace(directory / "graph.npz", lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
-    replace(directory / "graph.json", lambda file: file.write((json.dumps(document, indent=2) + "\n").encode()))
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **arrays)
+    write_bytes(directory / "graph.npz", packed.getvalue())
+    write_json(directory / "graph.json", document)
 
 
 def load_graph(directory: Path) -> Graph:
@@ -45,18 +46,6 @@ def load_graph(directory: Path) -> Graph:
         return Graph(document["name"], nodes, tensors, tuple(document["inputs"]), tuple(document["outputs"]))
     except (OSError, ValueError, KeyError, TypeError, IndexError, BadZipFile) as error:
         raise FlowError(f"{directory}: no readable graph ({type(error).__name__}: {error}); build again") from error
-
-
-def replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write ``path`` through a temporary file in its directory, so that readers see all or nothing."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _number(array: np.ndarray, key: str, arrays: dict[str, np.ndarray]) -> float | str:

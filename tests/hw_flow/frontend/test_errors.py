@@ -92,6 +92,10 @@ def dynamic_scale(b: Builder) -> None:
     b.then("Quant", b.head, b.constant(0.0), b.constant(4.0), signed=1, narrow=0, rounding_mode="ROUND")
 
 
+def scale_left_out(b: Builder) -> None:
+    b.then("Quant", "", b.constant(0.0), b.constant(4.0), signed=1, narrow=0, rounding_mode="ROUND")
+
+
 def zero_scale(b: Builder) -> None:
     b.head = b.quant(b.head, 0.0, 4)
 
@@ -227,8 +231,10 @@ CASES: list[tuple[Callable[[Builder], None], str]] = [
     (channel_scales_of_quantiser, "MatMul_5 (MatMul): non-integer accumulator: its input 't3_0' has no common scale ('t3_0' "
                                   "has one "
      "scale per channel); insert a Quant node with one scale before MatMul_5"),
-    (dynamic_scale, "Quant_1 (Quant): joins 2 activations (t0_0, t0_0); branches cannot be compiled yet, use a network "
-                    "without them"),
+    (dynamic_scale, "Quant_1 (Quant): activation without scale: its scale, zero point or bit width is computed at run time; "
+                    "export "
+     "the network with fixed quantisers"),
+    (scale_left_out, "Quant_1 (Quant): its scale is no constant; export the network with fixed quantisers and parameters"),
     (zero_scale, "Quant_1 (Quant): its scale is zero; train or export the network again"),
     (rounding, "Quant_1 (Quant): rounding mode 'STOCHASTIC' is unknown; use one of CEIL, DOWN, FLOOR, HALF_DOWN, HALF_EVEN, "
                "HALF_UP, "

@@ -199,3 +199,19 @@ def test_per_channel_output(tmp_path: Path) -> None:
     output = program.graph.tensors[program.graph.outputs[0]]
     assert np.allclose(output.scale, [0.5, 0.25, 0.3, 1.0])
     _check(program, RNG.normal(size=(300, 6)).astype(np.float32))
+
+
+@pytest.mark.parametrize(("bias", "level"), [(100.0, 3), (-100.0, -4), (0.6, 1)])
+def test_constant_region(tmp_path: Path, bias: float, level: int) -> None:
+    b = Builder(RNG)
+    b.head = b.quant(b.head, 0.5, 2)
+    b.then("MatMul", _weights(b, 6, 4))
+    b.then("Mul", b.constant(0.0))
+    b.then("Add", b.constant(bias))
+    b.head = b.quant(b.head, 0.5, 3)
+    program = _compile(tmp_path, b.model(6, [4]))
+    node = program.graph.nodes[0]
+    assert isinstance(node, MVAU)
+    assert node.thresholds is not None
+    assert (node.thresholds.levels, node.thresholds.base) == (1, level)
+    _check(program, RNG.normal(size=(50, 6)).astype(np.float32))
