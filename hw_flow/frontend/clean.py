@@ -11,7 +11,6 @@ import warnings
 import numpy as np
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.transformation.fold_constants import FoldConstants
 from qonnx.transformation.infer_shapes import InferShapes
 
 from hw_flow.errors import FlowError
@@ -23,6 +22,8 @@ _PROBE = 1009
 
 def clean(proto: onnx.ModelProto, where: str) -> ModelWrapper:
     """Cleaned copy of ``proto`` at batch size 1; ``where`` is the file name for messages."""
+    from qonnx.transformation.fold_constants import FoldConstants  # takes onnxruntime along
+
     model = ModelWrapper(onnx.ModelProto.FromString(proto.SerializeToString()), fix_missing_initializer_valueinfo=False)
     graph = model.graph
     _drop_static_inputs(graph)
