@@ -127,7 +127,7 @@ class DaskExecutor:
         self.workers = workers
         self._pending: dict[Any, str] = {}
         self._stream: Any = None
-        self._config = dask.config.set({  # type: ignore[no-untyped-call]  # dask ships no types
+        self._config = dask.config.set({
             "distributed.scheduler.allowed-failures": 0,  # a task whose worker died comes back to us at once
             "distributed.worker.preload": [_PRELOAD],
             "distributed.comm.timeouts.connect": "60s",  # a loaded machine starts workers slowly
@@ -136,12 +136,12 @@ class DaskExecutor:
         for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         if cluster is None:
-            cluster = LocalCluster(
+            cluster = LocalCluster(  # type: ignore[no-untyped-call]  # dask types some calls only
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
                 silence_logs=logging.CRITICAL, local_directory=str(scratch),
             )
         self._cluster = cluster
-        self._client: Any = Client(cluster)  # type: ignore[no-untyped-call]  # dask ships no types
+        self._client: Any = Client(cluster)  # type: ignore[no-untyped-call]  # dask types some calls only
 
     def __enter__(self) -> DaskExecutor:
         return self
@@ -160,7 +160,7 @@ class DaskExecutor:
         """See `Executor`."""
         from distributed import as_completed
 
-        self._stream = as_completed(list(self._pending))  # type: ignore[no-untyped-call]  # dask ships no types
+        self._stream = as_completed(list(self._pending))  # type: ignore[no-untyped-call]  # dask types some calls only
         try:
             for future in self._stream:
                 key = self._pending.pop(future)

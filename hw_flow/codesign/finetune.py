@@ -27,9 +27,10 @@ def fit(
     model.train()
     for _ in range(epochs):
         order = torch.randperm(len(x), generator=generator)
-        for batch in order[: batches * batch_size].split(batch_size):
+        for start in range(0, batches * batch_size, batch_size):
+            batch = order[start : start + batch_size]
             optimiser.zero_grad()
-            functional.cross_entropy(model(x[batch]), y[batch]).backward()
+            torch.autograd.backward(functional.cross_entropy(model(x[batch]), y[batch]))
             optimiser.step()
             model.clip_weights()
             schedule.step()

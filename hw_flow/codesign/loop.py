@@ -176,7 +176,7 @@ class _Loop:
             self._tell(proposal, known, "found in its file")
             return
         self.flying[proposal.key] = proposal
-        argument = {**self._argument(), "point": proposal.point.to_json()}
+        argument = {**self._argument(), "point": proposal.point.to_json(), "key": proposal.key}
         task = {
             "directory": str(self.directory.resolve()), "key": proposal.key,
             "evaluate": self.evaluator.evaluate, "argument": argument,

@@ -29,10 +29,14 @@ class _Section(BaseModel):
 
 
 class Dataset(_Section):
-    """Where the samples come from; ``folder`` only for sets that are read from files."""
+    """Where the samples come from; ``folder`` only for sets that are read from files.
+
+    ``val_fraction`` of the training samples select the points; the test part is only reported.
+    """
 
     name: str
     folder: Path | None = None
+    val_fraction: float = Field(default=0.2, gt=0, lt=1)
 
 
 class Model(_Section):
@@ -64,8 +68,8 @@ class Training(_Section):
     base_activations: str = "UINT8"
     base_epochs: int = Field(default=60, ge=1)
     base_learning_rate: float = Field(default=5e-3, gt=0)
-    epochs: int = Field(default=15, ge=0)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    epochs: int = Field(default=25, ge=0)
+    learning_rate: float = Field(default=2e-2, gt=0)
     batch_size: int = Field(default=64, ge=1)
 
 

@@ -1,0 +1,211 @@
+"""The measurement of one point: fine-tune, export, build, simulate, synthesise. Runs on workers; JSON in, JSON out."""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hw_flow.codesign.executor import FatalError
+from hw_flow.codesign.points import Point
+from hw_flow.codesign.problem import Problem, parse
+from hw_flow.steps import Steps
+
+if TYPE_CHECKING:
+    from hw_flow.rtl.design import Design
+    from models import MLP
+    from quant_training import Dataset
+
+# Part of every result's key: raised whenever the same point may measure differently.
+VERSION = "1"
+TOP = "accelerator"
+
+
+def prepare(argument: Mapping[str, Any]) -> dict[str, Any]:
+    """Train the shared checkpoint into ``DIR/base``.
+
+    Returns
+    -------
+    ``checkpoint`` (path relative to the search folder), its accuracies and processor seconds.
+    """
+    import models
+
+    problem, directory = parse(dict(argument["problem"])), Path(argument["directory"])
+    training, start = problem.training, _cpu_seconds()
+    point = Point(
+        problem.input[-1], (training.base_weights,) * problem.depth, (training.base_activations,) * (problem.depth - 1)
+    )
+    data, model = _dataset(problem.model_dump_json(include={"dataset", "search"})), _network(problem, point)
+    _fit(model, problem, data, training.base_epochs, training.base_learning_rate)
+    models.save(model, directory / "base")
+    scores = {part: _accuracy(model, data, part) for part in ("val", "test")}
+    return {"checkpoint": "base", **scores, "cpu_seconds": round(_cpu_seconds() - start, 2)}
+
+
+def evaluate(argument: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure ``argument["point"]``; its network is kept in ``DIR/models/<key>``.
+
+    Raises
+    ------
+    FatalError : hardware, golden model and QONNX do not agree.
+    """
+    import models
+
+    problem, point = parse(dict(argument["problem"])), Point.from_json(argument["point"])
+    directory, start, steps = Path(argument["directory"]), _cpu_seconds(), Steps()
+    training = problem.training
+    with steps("train"):
+        data, model = _dataset(problem.model_dump_json(include={"dataset", "search"})), _network(problem, point)
+        models.load_weights(model, directory / argument["base"]["checkpoint"])
+        _fit(model, problem, data, training.epochs, training.learning_rate)
+        validation, test = _accuracy(model, data, "val"), _accuracy(model, data, "test")
+    kept = directory / "models" / argument["key"]
+    models.save(model, kept)
+    with tempfile.TemporaryDirectory(prefix="bitwright-trial-") as scratch:
+        hardware = _measure(model, data, problem, Path(scratch), steps)
+    trained = {"unit": "fraction", "source": f"{problem.dataset.name} validation"}
+    return {
+        "point": point.to_json(),
+        "metrics": {
+            "accuracy": {"value": validation, **trained},
+            "test_accuracy": {"value": test, "unit": "fraction", "source": f"{problem.dataset.name} test"},
+            **hardware["metrics"],
+        },
+        "layers": hardware["layers"],
+        "bit_exact": hardware["bit_exact"],
+        "model": str(kept.relative_to(directory)),
+        "seconds": {name: round(value, 2) for name, value in steps.seconds.items()},
+        "cpu_seconds": round(_cpu_seconds() - start, 2),
+    }
+
+
+def _measure(model: MLP, data: Dataset, problem: Problem, scratch: Path, steps: Steps) -> dict[str, Any]:
+    from hw_flow import fifo, folding, frontend, rtl
+    from hw_flow.codesign.area import area
+
+    with steps("export"):
+        path = _export(model, data, scratch / "model.onnx")
+    with steps("compile"):
+        program = frontend.compile_qonnx(path, name=TOP)
+        plan = folding.for_cycles(program.graph, problem.hardware.target_cycles)
+        style, kind = problem.hardware.ram_style, problem.hardware.res_type
+        nodes = {name: replace(node, ram_style=style, res_type=kind) for name, node in plan.items()}
+        design = rtl.emit(program.graph, nodes, fifo.depths(program.graph, nodes), scratch / "rtl", TOP)
+    simulated = _simulate(program, design, data.test.x[:problem.simulation.samples], steps)
+    with steps("synthesise"):
+        cost = area(design, problem.hardware.target, nodsp=kind == "lut", timeout_s=problem.hardware.synth_timeout_s)
+    counts = {"luts": "LUT", "ff": "FF", "bram18": "BRAM18", "dsp": "DSP"}
+    figures = cost.total.figures()
+    return {
+        "metrics": {
+            **{name: {"value": figures[name], "unit": unit, "source": cost.source} for name, unit in counts.items()},
+            **simulated["metrics"],
+        },
+        "layers": {name: part.figures() for name, part in cost.layers.items()},
+        "bit_exact": simulated["bit_exact"],
+    }
+
+
+def _simulate(program: Any, design: Design, x: np.ndarray, steps: Steps) -> dict[str, Any]:
+    """Frames ``x [N, features]`` through Verilator, the golden model and QONNX, which must agree."""
+    from hw_flow.backends.simulation import compile_model, difference
+    from hw_flow.frontend import compare
+    from hw_flow.ir import execute
+    from sim.toolchain import verilator
+
+    frames = x.reshape(len(x), *program.input_frame)
+    integers = program.quantise_input(frames)
+    with steps("verilate"):
+        simulator = compile_model(design)
+    source, sink = program.graph.inputs[0], program.graph.outputs[0]
+    with steps("simulate"):
+        result = simulator.run({design.inputs[0].name: integers[source].reshape(len(x), -1)})
+        if result.status != "done":
+            raise FatalError(f"the hardware came to a standstill: {result.status}")
+    outputs = np.asarray(result.outputs[design.outputs[0].name], dtype=np.int64)
+    found = {sink: outputs.reshape(len(x), *program.graph.tensors[sink].shape)}
+    with steps("compare"):
+        fault = difference(program.graph, found, execute(program.graph, integers))
+        if fault is not None:
+            raise FatalError(f"hardware is not bit-exact: {fault}")
+        comparison = compare(program, frames, found)
+        if not comparison.bit_exact:
+            where = comparison.first_mismatch
+            raise FatalError(f"hardware differs from QONNX in {comparison.mismatches} elements, first in {where}")
+    tool = verilator().source
+    return {
+        "metrics": {
+            "latency_cycles": {"value": result.latency_cycles, "unit": "cycles", "source": tool},
+            "interval_cycles": {"value": result.interval_cycles, "unit": "cycles", "source": tool},
+        },
+        "bit_exact": {"samples": len(x), "mismatches": 0, "ties": comparison.ties},
+    }
+
+
+def _export(model: MLP, data: Dataset, path: Path) -> Path:
+    import torch
+    from brevitas.export import export_qonnx
+
+    export_qonnx(model, args=torch.from_numpy(data.test.x[:1]), export_path=str(path), dynamo=False)
+    return path
+
+
+def _network(problem: Problem, point: Point) -> MLP:
+    import models
+
+    widths = problem.features
+    spec = models.MLPSpec(widths[0], widths[1:-1], widths[-1])
+    bits = models.BitConfig(
+        point.weights, point.activations, input=point.input, weight_scale=(problem.model.weight_scale,),
+        per_channel=(problem.model.per_channel,),
+    )
+    return models.build(spec, bits, seed=problem.search.seed)
+
+
+def _fit(model: MLP, problem: Problem, data: Dataset, epochs: int, learning_rate: float) -> None:
+    import torch
+
+    from hw_flow.codesign.finetune import fit
+
+    torch.set_num_threads(1)  # trials run side by side, one core each
+    torch.manual_seed(problem.search.seed)
+    fit(
+        model, torch.from_numpy(data.train.x), torch.from_numpy(data.train.labels), epochs=epochs,
+        learning_rate=learning_rate, batch_size=problem.training.batch_size, seed=problem.search.seed,
+    )
+
+
+def _accuracy(model: MLP, data: Dataset, part: str) -> float:
+    import torch
+
+    from hw_flow.codesign.finetune import accuracy
+
+    split = getattr(data, part)
+    return round(accuracy(model, torch.from_numpy(split.x), torch.from_numpy(split.labels)), 6)
+
+
+@lru_cache(maxsize=1)
+def _dataset(description: str) -> Dataset:
+    """The data set of a problem (given as JSON of the sections that decide it), read once a process."""
+    import json
+
+    from quant_training import load_dataset
+
+    fields = json.loads(description)
+    folder = fields["dataset"]["folder"]
+    return load_dataset(
+        fields["dataset"]["name"], folder=Path(folder) if folder else None, seed=fields["search"]["seed"],
+        val_fraction=fields["dataset"]["val_fraction"],
+    )
+
+
+def _cpu_seconds() -> float:
+    """Processor time of this process and of the children that ended."""
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in usage)

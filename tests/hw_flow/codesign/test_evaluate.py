@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hw_flow.codesign.points import Point
+from hw_flow.codesign.problem import parse
+
+PROBLEM: dict[str, Any] = {
+    "name": "small", "dataset": "digits", "model": {"features": [64, 8, 8, 10]},
+    "weights": ["BIPOLAR", "TERNARY", "INT3"], "activations": ["BIPOLAR", "UINT2"],
+    "training": {"base_epochs": 4, "epochs": 2}, "hardware": {"target_cycles": 128}, "simulation": {"samples": 8},
+}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    from hw_flow.codesign.evaluate import prepare
+
+    directory = tmp_path_factory.mktemp("search")
+    made = prepare({"problem": PROBLEM, "directory": str(directory)})
+    assert made["checkpoint"] == "base"
+    assert 0.2 < made["val"] <= 1.0
+    return directory, made
+
+
+def test_point_is_trained_built_simulated_and_synthesised(base: tuple[Path, dict[str, Any]]) -> None:
+    from hw_flow.codesign.evaluate import evaluate
+
+    directory, made = base
+    point = Point("UINT4", ("INT3", "BIPOLAR", "TERNARY"), ("UINT2", "BIPOLAR"))
+    result = evaluate({"problem": PROBLEM, "directory": str(directory), "base": made, "key": "abc", "point": point.to_json()})
+    metrics = result["metrics"]
+    assert metrics["interval_cycles"]["value"] == 128
+    assert metrics["latency_cycles"]["value"] > 128
+    assert metrics["luts"]["value"] == sum(layer["luts"] for layer in result["layers"].values()) > 100
+    assert metrics["dsp"]["value"] == 0
+    assert metrics["luts"]["source"].startswith("yosys-")
+    assert metrics["interval_cycles"]["source"].startswith("verilator-")
+    assert result["bit_exact"]["samples"] == 8
+    assert result["bit_exact"]["mismatches"] == 0
+    assert (directory / "models" / "abc" / "model.json").exists()
+
+
+def test_wrong_hardware_is_fatal(base: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    from hw_flow.backends import simulation
+    from hw_flow.codesign.evaluate import evaluate
+    from hw_flow.codesign.executor import FatalError
+
+    directory, made = base
+    monkeypatch.setattr(simulation, "difference", lambda *_: "MVAU_1: frame 0, element [3]: hardware 1, golden model 0")
+    point = Point("UINT4", ("INT3", "BIPOLAR", "TERNARY"), ("UINT2", "BIPOLAR"))
+    with pytest.raises(FatalError, match=r"^hardware is not bit-exact: MVAU_1: frame 0"):
+        evaluate({"problem": PROBLEM, "directory": str(directory), "base": made, "key": "x", "point": point.to_json()})
+
+
+def test_parts_are_shared_by_layers_of_one_shape_whatever_their_weights(tmp_path: Path) -> None:
+    from hw_flow import folding, rtl
+    from hw_flow.codesign.area import _around
+    from hw_flow.ir import MVAU, Graph, Tensor, Thresholds
+    from hw_flow.synth.runner import cache_key
+
+    rng = np.random.default_rng(7)
+
+    def layer(index: int) -> MVAU:
+        levels = np.sort(rng.integers(-20, 20, (8, 3)), axis=1)
+        levels[0] = (-20, 0, 20)
+        weights = rng.choice(np.array([-1, 1]), (8, 8)) * 2 + rng.integers(0, 2, (8, 8))
+        weights[0] = 3
+        return MVAU(
+            name=f"MVAU_{index}", inputs=(f"t{index}",), outputs=(f"t{index + 1}",), weights=weights, weight_dtype="INT3",
+            acc_dtype="INT8", thresholds=Thresholds(levels, np.zeros(8, dtype=bool), 0),
+        )
+
+    tensors = {f"t{index}": Tensor(f"t{index}", (8,), "UINT2") for index in range(3)}
+    graph = Graph("pair", (layer(0), layer(1)), tensors, ("t0",), ("t2",))
+    design = rtl.emit(graph, folding.for_cycles(graph, 16), {}, tmp_path / "rtl", "pair")
+    units = [instance for instance in design.instances if instance.kind == "mvau"]
+    keys = {cache_key(_around(design, unit, tmp_path / unit.name)) for unit in units}
+    assert len(units) == 2
+    assert len(keys) == 1
+    shutil.rmtree(tmp_path / "rtl")
+
+
+def test_hash_depends_on_what_is_measured_only() -> None:
+    from hw_flow.codesign.points import digest
+
+    point = Point("UINT4", ("INT3", "BIPOLAR", "TERNARY"), ("UINT2", "BIPOLAR"))
+    own = digest(parse(PROBLEM), point, "1")
+    assert digest(parse({**PROBLEM, "search": {"trials": 99, "workers": 7}}), point, "1") == own
+    assert digest(parse({**PROBLEM, "name": "other", "weights": ["INT3", "INT4"]}), point, "1") == own
+    assert digest(parse({**PROBLEM, "training": {"epochs": 3}}), point, "1") != own
+    assert digest(parse({**PROBLEM, "search": {"seed": 2}}), point, "1") != own
+    assert digest(parse(PROBLEM), point, "2") != own
