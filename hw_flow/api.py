@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from quant_training import TrainResult
 
 __all__ = [
-    "Build", "BuildOptions", "Simulation", "build", "build_cached", "build_with", "load", "report", "simulate",
-    "simulation_record", "synth", "verify",
+    "Build", "BuildOptions", "Simulation", "build", "build_cached", "build_with", "export", "load", "report", "simulate",
+    "simulation_record", "synth", "train", "verify",
     "write_report",
 ]
 
@@ -49,6 +49,26 @@ def train(
 
     base = TrainConfig.from_yaml(Path(config)).model_dump() if config is not None else {}
     return run_training(TrainConfig(**{**base, **settings, "output": Path(output), "resume": resume, "progress": progress}))
+
+
+def export(trained: str | Path, output: str | Path | None = None, *, steps: Steps | None = None) -> dict[str, Any]:
+    """Write a trained network as QONNX with sample inputs and outputs, checked against Brevitas tensor by tensor.
+
+    Parameters
+    ----------
+    trained : folder made by `train`.
+    output : QONNX file; None writes ``model.onnx`` into ``trained``.
+
+    Returns
+    -------
+    Plain values, among them ``model``, the path of the file.
+    """
+    from hw_flow.export import export_checkpoint
+
+    target = Path(output) if output is not None else Path(trained) / "model.onnx"
+    with (steps or Steps())("export"):
+        result: dict[str, Any] = export_checkpoint(Path(trained), target)
+    return result
 
 
 def build(

@@ -80,11 +80,11 @@ def build_key(backend: str, model: bytes, options: BuildOptions) -> str:
     return digest((backend, model, repr(sorted(plain.items())), folding, code_digest()))
 
 
-@lru_cache(maxsize=1)
-def code_digest() -> str:
-    """Hash of our own code, so that a newer version builds anew."""
+@lru_cache
+def code_digest(rooms: tuple[str, ...] = _ROOMS) -> str:
+    """Hash of our own code in ``rooms`` of hw_flow, so that a newer version does its work anew."""
     root = Path(__file__).parents[1]
-    files = sorted(path for room in _ROOMS for path in (root / room).rglob("*") if path.suffix in (".py", ".sv", ".svh"))
+    files = sorted(path for room in rooms for path in (root / room).rglob("*") if path.suffix in (".py", ".sv", ".svh"))
     return digest(part for path in files for part in (str(path.relative_to(root)), path.read_bytes()))
 
 

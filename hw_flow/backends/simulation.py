@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from hw_flow.ir import Graph
     from hw_flow.ir.tensor import FloatArray, IntArray
     from hw_flow.rtl.design import Design
-    from sim import Model, SimResult
+    from sim import Model, SimResult, Stalls
+
+# Start values of registers matter for the first frames only; beyond these one pass is enough.
+_START_VALUE_FRAMES = 256
 
 
 def compile_model(design: Design) -> Model:
@@ -49,7 +52,7 @@ def simulate(
         model = compile_model(design)
     streams = _streams(design, program.graph, integers)
     with steps("simulate stalled" if stalls else "simulate"):
-        result = model.run(streams, stalls=sim.Stalls() if stalls else None, seed=seed, trace=trace)
+        result = _run(model, streams, sim.Stalls() if stalls else None, seed, trace)
     if result.status != "done":
         raise FlowError(f"{build.directory}: simulation ended in a {result.status} ({result.reason}); report this bug")
     outputs = {
@@ -71,6 +74,15 @@ def simulate(
         latency_cycles=result.latency_cycles, cycles=result.cycles, monitors=_monitors(result), fault=fault,
         wrong_frames=int(np.any(differs, axis=0).sum()), comparison=comparison, source=result.source,
     )
+
+
+def _run(model: Model, streams: Mapping[str, IntArray], stalls: Stalls | None, seed: int, trace: Path | None) -> SimResult:
+    """One pass over all frames; the first ones also with other start values of everything that is not initialised."""
+    frames = len(next(iter(streams.values())))
+    if frames <= _START_VALUE_FRAMES or trace is not None:
+        return model.run(streams, stalls=stalls, seed=seed, trace=trace)
+    first = model.run({name: x[:_START_VALUE_FRAMES] for name, x in streams.items()}, stalls=stalls, seed=seed)
+    return model.run(streams, stalls=stalls, seed=seed, x_seeds=(1,)) if first.status == "done" else first
 
 
 def difference(graph: Graph, outputs: Mapping[str, IntArray], golden: Mapping[str, IntArray]) -> str | None:

@@ -81,6 +81,8 @@ def verify(
 
 
 def _show(result: VerifyResult) -> None:
+    from hw_flow.report.terminal import host_lines
+
     for text in result.notes:
         note(text)
     verdict = "bit-exact" if result.bit_exact else f"{result.mismatches} mismatches, first at {result.first_mismatch},"
@@ -91,6 +93,6 @@ def _show(result: VerifyResult) -> None:
         print(f"  hardware differs from the golden model: {result.hardware_fault}")
     interval = "unknown (give at least 2 frames)" if result.interval_cycles is None else f"{result.interval_cycles:,} cycles"
     print(f"  steady interval {interval}, first-output latency {result.latency_cycles:,} cycles ({result.source})")
-    for op in result.host_ops:
-        print(f"  on the host {op['side']} the accelerator: {op['name']} ({op['op_type']}), {op['reason']}")
+    for line in host_lines(result.host_ops):
+        print(f"  {line}")
     print("  seconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.seconds.items()))

@@ -92,15 +92,12 @@ class _Chain:
         return self.journal.step("train", settings, work, self.steps, intact=(folder / "metrics.json").is_file)
 
     def _export(self) -> Path:
-        from hw_flow import export
-
         target = self.directory / "export" / "model.onnx"
 
         def work() -> dict[str, Any]:
-            result: dict[str, Any] = export.export_checkpoint(self.directory / "train", target)
-            return result
+            return api.export(self.directory / "train", target)
 
-        self.journal.step("export", code_digest(), work, self.steps, intact=target.is_file)
+        self.journal.step("export", code_digest(("export",)), work, self.steps, intact=target.is_file)
         return target
 
     def _build(self, model: Path) -> Build:

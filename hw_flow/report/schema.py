@@ -14,7 +14,7 @@ SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
 
 # What a summary calls all parts of a kind that are no nodes.
-KIND_LABELS = {"fifo": "all FIFOs", "dwc": "all width converters", "glue": "glue"}
+KIND_LABELS = {"fifo": "FIFOs", "dwc": "width converters", "glue": "glue"}
 
 
 class _Strict(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from hw_flow.report.schema import KIND_LABELS, Figure, Report, Resources
@@ -21,12 +22,11 @@ def show(report: Report, console: Console) -> None:
         console.print(f"  {name.replace('_', ' ')}: {number(figure)}  [dim]{figure.source}[/dim]", highlight=False)
     if report.verification is not None:
         _verification(report, console)
-    for op in report.host_ops:
-        where = f"on the host {op.side} the accelerator"
-        console.print(f"  {where}: {op.name} ({op.op_type}), {op.reason}", highlight=False, style="dim")
+    for line in host_lines([op.model_dump() for op in report.host_ops]):
+        console.print(f"  {line}", highlight=False, style="dim", soft_wrap=True)
     if report.seconds:
         spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.seconds.items())
-        console.print(f"  seconds: {spent}", highlight=False, style="dim")
+        console.print(f"  seconds: {spent}", highlight=False, style="dim", soft_wrap=True)
 
 
 def number(figure: Figure) -> str:
@@ -35,28 +35,49 @@ def number(figure: Figure) -> str:
     return value if figure.unit == "1" else f"{value} {figure.unit}"
 
 
+def host_lines(ops: Iterable[Mapping[str, str]]) -> list[str]:
+    """What stays on the host, a line for each side of the accelerator and reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for op in ops:
+        groups.setdefault((op["side"], op["reason"]), []).append(op["name"])
+    return [f"on the host {side} the accelerator: {', '.join(names)} ({reason})" for (side, reason), names in groups.items()]
+
+
 def _layers(report: Report) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("layer")
-    table.add_column("types")
-    for title in ("PE", "SIMD", "cycles\n[dim]model[/dim]"):
-        table.add_column(title, justify="right")
+    table.caption, table.caption_justify = _sources(report), "left"
+    table.add_column("layer", no_wrap=True)
+    for title in ("w x a", "PE", "SIMD", "cycles"):
+        table.add_column(title, justify="right", no_wrap=True)
     columns = [(resources, name) for resources in report.resources.values() for name in _SHOWN if _worth_showing(resources, name)]
+    several = len(report.resources) > 1
     for resources, name in columns:
-        table.add_column(f"{name}\n[dim]{resources.target} {resources.total[name].source}[/dim]", justify="right")
+        table.add_column(f"{resources.target}\n{name}" if several else name, justify="right", no_wrap=True)
     for layer in report.layers:
         folded = layer.folding
-        types = f"{folded['weights']} x {folded['activations']}" if "weights" in folded else ""
+        types = f"{_short(folded['weights'])} x {_short(folded['activations'])}" if "weights" in folded else ""
         table.add_row(layer.name, types, str(folded["PE"]), str(folded.get("SIMD", "")), number_only(layer.figures["cycles"]),
                       *(_cell(resources.layers.get(layer.name, {}), name) for resources, name in columns))
     for kind in _other_kinds(report):
         table.add_row(KIND_LABELS.get(kind, kind), "", "", "", "", *(_sum(resources, kind, name) for resources, name in columns))
     if columns:
         table.add_section()
-        table.add_row("whole top", "", "", "", "", *(_cell(resources.total, name) for resources, name in columns), style="bold")
+        table.add_row("total", "", "", "", "", *(_cell(resources.total, name) for resources, name in columns), style="bold")
     return table
+
+
+def _short(dtype: int | str) -> str:
+    """Bits of a type as the literature writes them: 1 for BIPOLAR, T for TERNARY, 4 for INT4 and UINT4."""
+    return {"BIPOLAR": "1", "TERNARY": "T"}.get(str(dtype), str(dtype).lstrip("UINT"))
+
+
+def _sources(report: Report) -> str:
+    """Where the columns come from, in one line."""
+    parts = [f"cycles: {report.layers[0].figures['cycles'].source}"] if report.layers else []
+    parts += [f"{name}: {next(iter(resources.total.values())).source}" for name, resources in report.resources.items()]
+    return "; ".join(parts)
 
 
 def number_only(figure: Figure) -> str:

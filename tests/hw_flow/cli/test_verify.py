@@ -31,7 +31,8 @@ def test_json(model, build, capfd):
     assert code == 0
     assert set(result) == {
         "model", "bit_exact", "samples", "mismatches", "ties", "first_mismatch", "hardware_fault", "stalled_pass",
-        "interval_cycles", "latency_cycles", "cycles", "interval_cycles_estimate", "source", "host_ops", "folding", "notes", "seconds"}
+        "interval_cycles", "latency_cycles", "cycles", "interval_cycles_estimate", "source", "host_ops",
+        "folding", "notes", "seconds"}
     assert result["bit_exact"] is True
     assert result["stalled_pass"] is True
     assert (result["samples"], result["mismatches"], result["first_mismatch"]) == (20, 0, None)
