@@ -61,7 +61,8 @@ class Builder:
         if annotation is not None:
             entry = onnx.StringStringEntryProto(key="finn_datatype", value=annotation)
             graph.quantization_annotation.append(onnx.TensorAnnotation(tensor_name="x", quant_parameter_tensor_names=[entry]))
-        return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid(QONNX, 1)])
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid(QONNX, 1)]
+        return helper.make_model(graph, ir_version=8, opset_imports=opsets)
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ def _build(pick: Pick, seed: int, layers: int, widest: int, power_of_two: bool) 
             _between(b, pick, width, power_of_two)
             _activation(b, pick, [1, width] if index == count - 1 else [1], power_of_two)
     kind, outputs = _end(b, pick, width, power_of_two)
-    return Mlp(b.model(features, outputs, kind, opset=pick([9, 11, 12]) if _old(b) else 13), features, declared, scale, seed % 2**31)
+    opset = pick([9, 11, 12]) if _old(b) else pick([13, 17])
+    return Mlp(b.model(features, outputs, kind, opset), features, declared, scale, seed % 2**31)
 
 
 def _old(b: Builder) -> bool:
@@ -151,7 +153,7 @@ def _linear(b: Builder, pick: Pick, mw: int, mh: int, power_of_two: bool) -> Non
     transposed = gemm and pick([False, True])
     kind = pick(["BIPOLAR", "TERNARY", "INT2", "INT3", "INT4", "INT8", "PLAIN"])
     shape = (mh, mw) if transposed else (mw, mh)
-    per_channel = ([mh, 1] if transposed else [1, mh]) if pick([False, True]) and _next_takes_channels(pick) else []
+    per_channel = ([mh, 1] if transposed else [1, mh]) if pick([False, False, True]) else []
     scale = _scale(b, pick, per_channel, power_of_two)
     if kind == "PLAIN":
         weights = b.constant(b.rng.integers(-3, 4, shape))
@@ -170,10 +172,6 @@ def _linear(b: Builder, pick: Pick, mw: int, mh: int, power_of_two: bool) -> Non
     else:
         bias = [b.constant(_number(b, power_of_two, [mh]))] if pick([True, False]) else []
         b.head = b.node("Gemm", [b.head, weights, *bias], transB=int(transposed))[0]
-
-
-def _next_takes_channels(pick: Pick) -> bool:
-    return bool(pick([True, False]))
 
 
 def _number(b: Builder, power_of_two: bool, shape: Sequence[int]) -> np.ndarray:
@@ -197,7 +195,8 @@ def _between(b: Builder, pick: Pick, width: int, power_of_two: bool) -> None:
             b.then("Unsqueeze", axes)
             _batch_norm(b, width)
             b.then("Squeeze", axes)
-    match pick(["none", "Relu", "HardTanh"] if power_of_two else ["none", "Relu", "LeakyRelu", "HardTanh", "Sigmoid", "Tanh", "Div"]):
+    exact = ["none", "Relu", "HardTanh"]
+    match pick(exact if power_of_two else [*exact, "LeakyRelu", "Sigmoid", "Tanh", "Div"]):
         case "HardTanh":
             b.then("Clip", b.constant(-1.0), b.constant(1.0))
         case "Div":
