@@ -25,11 +25,20 @@ def dot_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: int,
     """Enabled cycles from the operands of ``bw_dot`` to its sum."""
     if mul == "MulDsp":
         return 2 + _clog2(simd)
+    bipolar = "Bipolar" in (act_kind, weight_kind)
+    if not bipolar and _digits_are_cheaper(act_width, weight_width):
+        return 2 + (weight_width + 1) // 2 + _clog2(simd)
     planes = 2 + _heap_latency(_plane_heights(simd, act_width, weight_width))
-    if (act_kind == "Bipolar") == (weight_kind == "Bipolar"):
+    if act_kind == weight_kind or not bipolar:
         return planes
     acts = 1 + _heap_latency((simd,) * act_width + (0,) * (_COLUMNS - act_width))
     return 1 + max(planes, acts)
+
+
+def _digits_are_cheaper(act_width: int, weight_width: int) -> bool:
+    digits = (weight_width + 1) // 2
+    digit_cost = 12 * digits * (act_width + 2) + 12 * (act_width + 2 * digits + 2) + 3 * (2 * act_width + 3)
+    return digit_cost < 16 * act_width * weight_width
 
 
 def _plane_heights(simd: int, act_width: int, weight_width: int) -> Heights:

@@ -23,7 +23,10 @@ module bw_dot #(
   output logic [SumWidth-1:0]         sum_o
 );
 
-  if (Mul == bw_pkg::MulDsp) begin : gen_mul
+  localparam bw_pkg::dot_e Method = bw_pkg::dot_method(
+      ActWidth, ActKind, WeightWidth, WeightKind, Mul);
+
+  if (Method == bw_pkg::DotMul) begin : gen_mul
 
     bw_dot_mul #(
       .Simd(Simd),
@@ -42,6 +45,24 @@ module bw_dot #(
 
     logic unused;
     assign unused = &{1'b0, rst_ni};
+
+  end else if (Method == bw_pkg::DotDigits) begin : gen_digits
+
+    bw_dot_digits #(
+      .Simd(Simd),
+      .ActWidth(ActWidth),
+      .ActKind(ActKind),
+      .WeightWidth(WeightWidth),
+      .WeightKind(WeightKind),
+      .SumWidth(SumWidth)
+    ) u_digits (
+      .clk_i(clk_i),
+      .rst_ni(rst_ni),
+      .en_i(en_i),
+      .act_i(act_i),
+      .weight_i(weight_i),
+      .sum_o(sum_o)
+    );
 
   end else begin : gen_planes
 

@@ -187,6 +187,37 @@ package bw_pkg;
     return act_sign != weight_sign;
   endfunction
 
+  /// What `bw_dot` is made of.
+  typedef enum int unsigned {
+    DotPlanes,
+    DotDigits,
+    DotMul
+  } dot_e;
+
+  /// The cheaper way, in twelfths of a LUT for each product: a bit plane takes 4/3 LUTs. A digit takes
+  /// a carry chain as wide as a multiple, and the product another in the adder tree; the multiples
+  /// are shared by the lanes of a matrix unit, counted here as four.
+  function automatic dot_e dot_method(int unsigned act_width, num_e act_kind,
+                                      int unsigned weight_width, num_e weight_kind, mul_e mul);
+    int unsigned digits = (weight_width + 1) / 2;
+    int unsigned plane_cost = 16 * act_width * weight_width;
+    int unsigned digit_cost = 12 * digits * (act_width + 2) + 12 * (act_width + 2 * digits + 2)
+        + 3 * (2 * act_width + 3);
+    if (mul == MulDsp) return DotMul;
+    if (act_kind == Bipolar || weight_kind == Bipolar) return DotPlanes;
+    return digit_cost < plane_cost ? DotDigits : DotPlanes;
+  endfunction
+
+  /// Heap of Simd numbers of a width.
+  function automatic heights_t digit_heights(int unsigned simd, int unsigned width);
+    return act_heights(simd, width);
+  endfunction
+
+  /// Enabled cycles of `bw_dot_digits`.
+  function automatic int unsigned digit_latency(int unsigned simd, int unsigned weight_width);
+    return 2 + (weight_width + 1) / 2 + $clog2(simd);
+  endfunction
+
   /// `bw_dot` gives (dot product + bias) / 2^shift, which needs no gates for the constants.
   function automatic int unsigned dot_shift(num_e act_kind, num_e weight_kind, mul_e mul);
     return (mul == MulLut && act_kind == Bipolar && weight_kind == Bipolar) ? 1 : 0;
@@ -197,7 +228,17 @@ package bw_pkg;
     longint bias = 0;
     longint act_bias;
     longint act_limit;
-    if (mul == MulDsp) return 0;
+    dot_e way = dot_method(act_width, act_kind, weight_width, weight_kind, mul);
+    int unsigned digits = (weight_width + 1) / 2;
+    if (way == DotMul) return 0;
+    if (way == DotDigits) begin
+      for (int unsigned r = 0; r < digits; r++) begin
+        if (act_kind == Signed || (weight_kind != Unsigned && r == digits - 1)) begin
+          bias += longint'(simd) << (act_width + 1 + 2 * r);
+        end
+      end
+      return bias;
+    end
     if (act_kind == Bipolar && weight_kind == Bipolar) return longint'(simd);
     for (int unsigned k = 0; k < weight_width; k++) begin
       for (int unsigned j = 0; j < act_width; j++) begin
@@ -230,9 +271,11 @@ package bw_pkg;
   function automatic int unsigned dot_latency(int unsigned simd, int unsigned act_width,
                                               num_e act_kind, int unsigned weight_width,
                                               num_e weight_kind, mul_e mul);
+    dot_e way = dot_method(act_width, act_kind, weight_width, weight_kind, mul);
     int unsigned planes = plane_latency(simd, act_width, weight_width);
     int unsigned acts = act_sum_latency(simd, act_width);
-    if (mul == MulDsp) return 2 + $clog2(simd);
+    if (way == DotMul) return 2 + $clog2(simd);
+    if (way == DotDigits) return digit_latency(simd, weight_width);
     if (dot_corrects(act_kind, weight_kind)) return 1 + (planes > acts ? planes : acts);
     return planes;
   endfunction
