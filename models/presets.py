@@ -1,0 +1,80 @@
+"""Named networks. Each line says where the shape was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.bits import BitConfig
+from models.errors import ModelError
+from models.mlp import MLP, MLPSpec
+
+_FINN = "FINN (Umuroglu et al., FPGA 2017) and the bnn_pynq examples of Brevitas"
+
+PRESETS: dict[str, tuple[MLPSpec, str]] = {
+    "tfc": (MLPSpec(784, (64, 64, 64), 10), f"TFC, MNIST: {_FINN}"),
+    "sfc": (MLPSpec(784, (256, 256, 256), 10), f"SFC, MNIST: {_FINN}"),
+    "lfc": (MLPSpec(784, (1024, 1024, 1024), 10), f"LFC, MNIST: {_FINN}"),
+    "jet": (MLPSpec(16, (64, 32, 32), 5), "jet tagging: Duarte et al., JINST 13 P07027 (2018), the three-layer hls4ml network"),
+    "kws": (MLPSpec(490, (256, 256, 256), 12), "keyword spotting, 49 frames x 10 MFCC: the FINN W3A3 entry of MLPerf Tiny v0.7"),
+    "nid": (MLPSpec(593, (64, 64, 64), 1), "UNSW-NB15 network intrusion, 593 bits: the FINN cyber-security example"),
+    "digits": (MLPSpec(64, (32, 32), 10), "8x8 digits of scikit-learn; our smallest real network"),
+}
+
+
+def spec_of(value: str | Mapping[str, Any] | MLPSpec) -> MLPSpec:
+    """The shape behind a preset name or a mapping; a mapping with ``preset`` overrides that preset's keys."""
+    if isinstance(value, MLPSpec):
+        return value
+    if isinstance(value, str):
+        return _preset(value)
+    if isinstance(value, Mapping):
+        data = dict(value)
+        if "preset" in data:
+            return MLPSpec.from_dict({**_preset(data.pop("preset")).to_dict(), **data})
+        return MLPSpec.from_dict(data)
+    raise ModelError(f"model is {value!r}; give the name of a preset ({', '.join(PRESETS)}) or inputs, hidden and classes")
+
+
+def _preset(name: Any) -> MLPSpec:
+    key = name.lower() if isinstance(name, str) else name
+    if key not in PRESETS:
+        raise ModelError(f"unknown network '{name}'; presets are {', '.join(PRESETS)}, or give inputs, hidden and classes")
+    return PRESETS[key][0]
+
+
+def build(spec: str | Mapping[str, Any] | MLPSpec, bits: BitConfig | str | Mapping[str, Any], *, seed: int | None = None) -> MLP:
+    """Build a network, ``build("tfc", "w1a1")``.
+
+    Parameters
+    ----------
+    spec : preset name, MLPSpec, or a mapping of MLPSpec's fields (with ``preset`` for the rest).
+    bits : BitConfig, short name (see ``BitConfig.short``) or mapping.
+    seed : of the initial weights; None takes torch's global generator as it is.
+
+    Raises
+    ------
+    ModelError : unknown preset, type or key, or a wrong number of layers.
+    """
+    shape = spec_of(spec)
+    config = BitConfig.parse(bits, shape.layers)
+    if seed is None:
+        return _mlp(shape, config)
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _mlp(shape, config)
+
+
+def _mlp(shape: MLPSpec, config: BitConfig) -> MLP:
+    return MLP(
+        shape.inputs,
+        shape.hidden,
+        shape.classes,
+        config,
+        bias=shape.bias,
+        batch_norm=shape.batch_norm,
+        dropout=shape.dropout,
+        output_norm=shape.output_norm,
+    )

@@ -1,0 +1,120 @@
+"""Settings of a training run, as YAML and as Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from quant_training.dataset import Dataset
+from quant_training.errors import TrainingError
+
+
+class DataConfig(BaseModel):
+    """Arguments of ``load_dataset``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "digits"
+    folder: Path | None = None
+    label: str | int | None = None
+    columns: list[str | int] | None = None
+    val_fraction: float = Field(0.1, ge=0, lt=1)
+    test_fraction: float = Field(0.2, ge=0, lt=1)
+    seed: int = 0
+    power_of_two: bool = False
+
+    def load(self) -> Dataset:
+        """The data set."""
+        from quant_training.data import load_dataset
+
+        return load_dataset(**self.model_dump())
+
+
+class TrainConfig(BaseModel):
+    """One training run.
+
+    Attributes
+    ----------
+    model : preset name or a mapping of inputs, hidden, classes, batch_norm, bias, dropout, output_norm
+        (with ``preset``: changes to that preset).
+    bits : short name (``w2a2``) or a mapping of BitConfig's attributes.
+    data : name, path, or the arguments of ``load_dataset``.
+    output : folder for config.json, model.json, weights.safetensors and metrics.json; None keeps all in memory.
+    epochs, batch_size, learning_rate : of Adam.
+    schedule : ``cosine`` to nearly zero, ``plateau`` (a third after ``patience / 2`` epochs without
+        progress, 5 if there is no patience), or ``constant``.
+    loss : ``cross_entropy`` or ``squared_hinge``.
+    label_smoothing : for cross_entropy.
+    patience : epochs without a better validation loss until training stops; None trains all epochs.
+    keep : which weights to keep: ``best`` by validation accuracy, or the ``last``. Without validation
+        samples it is the last.
+    shift : random shifts of the training images by up to so many pixels.
+    start : folder or safetensors file whose float weights to start from.
+    seed : of weights, order of samples, dropout and shifts.
+    resume : continue a run that was killed, from ``output``; starts afresh if there is nothing to continue.
+    checkpoint_seconds : least time between two snapshots for ``resume``; 0 writes one each epoch.
+    accelerator, devices, strategy, precision : passed to Lightning's Trainer.
+    threads : torch threads; None leaves torch's setting.
+    progress : show a progress bar with the time left.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    model: str | dict[str, Any] = "digits"
+    bits: str | dict[str, Any] = "w4a4"
+    data: DataConfig = DataConfig()
+    output: Path | None = None
+    epochs: int = Field(30, ge=1)
+    batch_size: int = Field(256, ge=2)
+    learning_rate: float = Field(0.01, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    loss: Literal["cross_entropy", "squared_hinge"] = "cross_entropy"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    patience: int | None = Field(None, ge=1)
+    keep: Literal["best", "last"] = "best"
+    shift: int = Field(0, ge=0)
+    start: Path | None = None
+    seed: int = Field(0, ge=0)
+    resume: bool = False
+    checkpoint_seconds: float = Field(10.0, ge=0)
+    accelerator: str = "auto"
+    devices: int | str = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    threads: int | None = Field(None, ge=1)
+    progress: bool = True
+
+    def __init__(self, **values: Any) -> None:
+        if isinstance(values.get("data"), (str, Path)):
+            values["data"] = {"name": str(values["data"])}
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise TrainingError(_one_line(error)) from error
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> TrainConfig:
+        """Settings from a YAML file; paths in it are relative to the working directory."""
+        import yaml
+
+        try:
+            values = yaml.safe_load(path.read_text())
+        except FileNotFoundError as error:
+            raise TrainingError(f"{path}: no such file; give a YAML file with the settings of the training") from error
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise TrainingError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(values, dict):
+            raise TrainingError(f"{path}: is not a mapping; give at least model, bits and data")
+        return cls(**values)
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = DataConfig.model_fields if where.startswith("data.") else TrainConfig.model_fields
+        return f"training settings: unknown key '{where}'; legal keys are {', '.join(known)}"
+    return f"training settings: {where} is {first['input']!r}: {first['msg'].lower()}"

@@ -1,0 +1,204 @@
+"""The Lightning module and its callbacks. Import it only to train: Lightning takes seconds to load."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback, Checkpoint
+from models.mlp import MLP
+from torch import Tensor
+from torch.nn import functional
+
+from quant_training.config import TrainConfig
+from quant_training.dataset import Dataset
+from quant_training.errors import TrainingError
+from quant_training.metrics import accuracy_of, loss_of
+
+
+class Batches:
+    """Shuffled batches of tensors that are in memory already: no workers, no copies, no collation.
+
+    The order depends on seed and epoch alone, so that a resumed run sees the same batches. With several
+    devices each takes its share of every epoch.
+    """
+
+    def __init__(self, module: QuantModule) -> None:
+        self.module = module
+        world, samples = module.trainer.world_size, len(module.y)
+        self.share = samples // world
+        self.size = min(module.config.batch_size, self.share)
+
+    def __len__(self) -> int:
+        return self.share // self.size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        module = self.module
+        generator = torch.Generator().manual_seed(module.config.seed * 1_000_003 + module.current_epoch)
+        order = torch.randperm(len(module.y), generator=generator)
+        order = order[module.trainer.global_rank :: module.trainer.world_size].to(module.y.device)
+        for step in range(len(self)):
+            rows = order[step * self.size : (step + 1) * self.size]
+            yield module.x[rows], module.y[rows]
+
+
+class QuantModule(pl.LightningModule):  # type: ignore[misc]  # lightning is untyped here
+    """Quantisation-aware training of one network on tensors in memory."""
+
+    def __init__(self, model: MLP, data: Dataset, config: TrainConfig) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+        self.image = data.input_shape[-2:] if len(data.input_shape) >= 2 else None
+        self.x, self.y = torch.from_numpy(data.train.x), torch.from_numpy(data.train.labels)
+        self.val_x, self.val_y = torch.from_numpy(data.val.x), torch.from_numpy(data.val.labels)
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Tensor] | None = None
+        self.best_score = (-math.inf, -math.inf)
+        self.total = torch.zeros(())
+
+    def train_dataloader(self) -> Batches:
+        return Batches(self)
+
+    def configure_optimizers(self) -> Any:
+        config = self.config
+        optimizer = torch.optim.Adam(
+            self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=self.device.type in ("cpu", "cuda"),
+        )
+        if config.schedule != "plateau":
+            return optimizer
+        patience = 5 if config.patience is None else max(1, config.patience // 2)
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=1 / 3, patience=patience)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "val_loss", "interval": "epoch"}}
+
+    def on_fit_start(self) -> None:
+        self.x, self.y = self.x.to(self.device), self.y.to(self.device)
+        self.val_x, self.val_y = self.val_x.to(self.device), self.val_y.to(self.device)
+        self.total = torch.zeros((), device=self.device)
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout and shifts, too, depend on seed and epoch alone.
+        torch.manual_seed((self.config.seed * 1_000_003 + self.current_epoch) * 64 + self.global_rank)
+        self.total.zero_()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        del batch
+        if self.config.schedule != "cosine":
+            return
+        progress = (self.current_epoch + batch_idx / self.trainer.num_training_batches) / self.config.epochs
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.config.learning_rate * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        del batch_idx
+        x, y = batch
+        if self.config.shift and self.image is not None:
+            x = shifted(x, self.image, self.config.shift)
+        loss = loss_of(self.model(x), y, self.config.loss, self.config.label_smoothing)
+        self.total += loss.detach()
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        del outputs, batch, batch_idx
+        self.model.clip_weights()
+
+    def on_train_epoch_end(self) -> None:
+        epoch = self.current_epoch
+        train_loss = float(self.total) / max(1, self.trainer.num_training_batches)
+        if not math.isfinite(train_loss):
+            raise TrainingError(
+                f"epoch {epoch}: the loss is {train_loss}; lower learning_rate (now {self.config.learning_rate:g}) or use wider types"
+            )
+        row = {"epoch": float(epoch), "train_loss": train_loss}
+        if len(self.val_y):
+            self.model.eval()
+            with torch.no_grad():
+                logits = self.model(self.val_x)
+            self.model.train()
+            row["val_loss"] = float(loss_of(logits, self.val_y, self.config.loss))
+            row["val_accuracy"] = accuracy_of(logits, self.val_y)
+            score = (row["val_accuracy"], -row["val_loss"])
+            if score > self.best_score and self.config.keep == "best":
+                self.best_score = score
+                self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        else:
+            row["val_loss"] = train_loss
+        self.history.append(row)
+        self.log("val_loss", row["val_loss"])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["bitwright"] = {"history": self.history, "best": self.best, "best_score": list(self.best_score)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        saved = checkpoint["bitwright"]
+        self.history, self.best = saved["history"], saved["best"]
+        self.best_score = (saved["best_score"][0], saved["best_score"][1])
+
+
+def shifted(x: Tensor, image: tuple[int, ...], most: int) -> Tensor:
+    """Move each image of ``[N, channels * H * W]`` by up to ``most`` pixels; zeros come in."""
+    height, width = image
+    images = x.reshape(len(x), -1, height, width)
+    padded = functional.pad(images, (most, most, most, most))
+    offset = torch.randint(0, 2 * most + 1, (2, len(x), 1), device=x.device)
+    rows = (offset[0] + torch.arange(height, device=x.device))[:, None, :, None]
+    columns = (offset[1] + torch.arange(width, device=x.device))[:, None, None, :]
+    sample = torch.arange(len(x), device=x.device)[:, None, None, None]
+    channel = torch.arange(images.shape[1], device=x.device)[None, :, None, None]
+    return padded[sample, channel, rows, columns].reshape(len(x), -1)
+
+
+class Snapshot(Checkpoint):  # type: ignore[misc]  # lightning is untyped here
+    """Writes the state of the run at the end of an epoch, whole or not at all.
+
+    The file is Lightning's own checkpoint format, a torch file. It is only ever read with
+    ``weights_only=True``, which builds tensors and plain values and runs no code of the file.
+    """
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self.path, self.seconds, self.last = path, seconds, time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        del pl_module
+        due = time.monotonic() - self.last >= self.seconds
+        if not trainer.strategy.reduce_boolean_decision(due, all=False):
+            return
+        temporary = self.path.with_name(f".{self.path.name}.tmp")
+        trainer.save_checkpoint(temporary)
+        if trainer.is_global_zero:
+            temporary.replace(self.path)
+        self.last = time.monotonic()
+
+
+class Progress(Callback):  # type: ignore[misc]  # lightning is untyped here
+    """One bar over all epochs, with the time left."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self.bar = Bar(
+            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[state]}"), transient=False,
+        )
+        self.task: Any = None
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        del pl_module
+        if trainer.is_global_zero:
+            self.bar.start()
+            self.task = self.bar.add_task("training", total=trainer.max_epochs, completed=trainer.current_epoch, state="")
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        if self.task is not None:
+            row = pl_module.history[-1] if pl_module.history else {}
+            state = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in row.items() if key != "epoch")
+            self.bar.update(self.task, completed=trainer.current_epoch + 1, state=state)
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        del trainer, pl_module, stage
+        self.bar.stop()

@@ -1,0 +1,217 @@
+"""Train a network: in one call from settings, or from objects at hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quant_training.config import TrainConfig
+from quant_training.dataset import Dataset
+from quant_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from models.mlp import MLP
+
+RESUME = "resume.ckpt"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What a training run gave.
+
+    Attributes
+    ----------
+    model : the trained network, in evaluation mode.
+    data : what it was trained on.
+    train_accuracy, val_accuracy, test_accuracy : 0 to 1; NaN where the part is empty.
+    epochs : epochs trained, over all resumed parts.
+    seconds : wall-clock time of this call's training.
+    history : per epoch: epoch, train_loss, val_loss, val_accuracy.
+    directory : where it was saved, or None.
+    """
+
+    model: MLP
+    data: Dataset
+    train_accuracy: float
+    val_accuracy: float
+    test_accuracy: float
+    epochs: int
+    seconds: float
+    history: list[dict[str, float]] = field(repr=False)
+    directory: Path | None = None
+
+    def metrics(self) -> dict[str, Any]:
+        """Plain values, for JSON (no NaN)."""
+        values = {
+            "train_accuracy": self.train_accuracy, "val_accuracy": self.val_accuracy, "test_accuracy": self.test_accuracy,
+            "epochs": self.epochs, "seconds": round(self.seconds, 3), "samples": len(self.data.train),
+        }
+        return {**{key: None if value != value else value for key, value in values.items()}, "history": self.history}
+
+
+def run_training(config: TrainConfig) -> TrainResult:
+    """Data, network, training and saving, from settings.
+
+    Raises
+    ------
+    TrainingError : the data or the settings cannot be used, or training diverged.
+    ModelError : the network or its types are not legal.
+    """
+    import models
+
+    data = config.data.load()
+    model = models.build(config.model, config.bits, seed=config.seed)
+    if config.start is not None:
+        models.load_weights(model, config.start, strict=False)
+    return train(model, data, config)
+
+
+def train(model: MLP, data: Dataset, config: TrainConfig) -> TrainResult:
+    """Train ``model`` in place on ``data``; ``config.model``, ``bits``, ``data`` and ``start`` are not used.
+
+    Raises
+    ------
+    TrainingError : model and data do not fit, the loss is not finite, or ``resume`` finds another run.
+    """
+    _check_fit(model, data, config)
+    output = config.output
+    key = _run_key(model, data, config)
+    snapshot = None
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        snapshot = _snapshot(output, key, config)
+    start = time.perf_counter()
+    module = _fit(model, data, config, snapshot)
+    seconds = time.perf_counter() - start
+    if module.best is not None:
+        model.load_state_dict(module.best)
+    model.cpu().eval()
+    from quant_training.metrics import evaluate
+
+    result = TrainResult(
+        model, data, *(evaluate(model, part) for part in (data.train, data.val, data.test)),
+        epochs=len(module.history), seconds=seconds, history=module.history, directory=output,
+    )
+    if output is not None:
+        _save(result, config, key)
+    return result
+
+
+def _fit(model: MLP, data: Dataset, config: TrainConfig, snapshot: Path | None) -> Any:
+    import torch
+
+    # Lightning takes seconds to load; a caller that trains often pays it once.
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.callbacks import EarlyStopping
+
+    from quant_training.loop import Progress, QuantModule, Snapshot
+
+    if not model.spec.batch_norm:
+        model.calibrate(torch.from_numpy(data.train.take(2048).x))
+    callbacks: list[Any] = []
+    if config.patience is not None:
+        callbacks.append(EarlyStopping("val_loss", patience=config.patience, check_on_train_epoch_end=True))
+    if snapshot is not None:
+        callbacks.append(Snapshot(snapshot, config.checkpoint_seconds))
+    if config.progress:
+        callbacks.append(Progress())
+    module = QuantModule(model, data, config)
+    threads = torch.get_num_threads()
+    with _quiet(), torch.random.fork_rng():
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        try:
+            trainer = Trainer(
+                max_epochs=config.epochs, accelerator=config.accelerator, devices=config.devices, strategy=config.strategy,
+                precision=config.precision, callbacks=callbacks, logger=False, enable_checkpointing=snapshot is not None,
+                enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, limit_val_batches=0,
+            )
+            resume = str(snapshot) if snapshot is not None and snapshot.exists() else None
+            model.train()
+            trainer.fit(module, ckpt_path=resume, weights_only=True)
+        finally:
+            torch.set_num_threads(threads)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    return module
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Lightning's notes on hardware and on worker processes, which these loaders do not have."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        warnings.filterwarnings("ignore", message=r".*(num_workers|GPU available|isinstance\(treespec).*")
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _check_fit(model: MLP, data: Dataset, config: TrainConfig) -> None:
+    if model.spec.inputs != data.features:
+        shape = " x ".join(map(str, data.input_shape))
+        raise TrainingError(f"the network takes {model.spec.inputs} inputs, {data.name} has {data.features} ({shape}); set inputs")
+    outputs = 1 if model.spec.classes == 1 and len(data.classes) == 2 else len(data.classes)
+    if model.spec.classes != outputs and model.spec.classes < len(data.classes):
+        raise TrainingError(f"the network has {model.spec.classes} outputs, {data.name} has {len(data.classes)} classes; set classes")
+    if len(data.train) < 2:
+        raise TrainingError(f"{data.name} has {len(data.train)} training samples; give at least 2")
+    if config.shift and len(data.input_shape) < 2:
+        raise TrainingError(f"shift is {config.shift}, but {data.name} has no images; set shift to 0")
+    if config.patience is not None and not len(data.val):
+        raise TrainingError("patience needs validation samples; set val_fraction above 0 or leave patience out")
+    if config.resume and config.output is None:
+        raise TrainingError("resume needs the folder of the run; set output")
+
+
+def _run_key(model: MLP, data: Dataset, config: TrainConfig) -> str:
+    """Hash of all that determines the result, so that a snapshot of another run is not continued."""
+    settings = config.model_dump(mode="json", exclude={"output", "resume", "progress", "checkpoint_seconds", "threads"})
+    settings |= {"spec": model.spec.to_dict(), "bits": model.bits.to_dict()}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update(data.train.integers.tobytes())
+    digest.update(data.train.labels.tobytes())
+    return digest.hexdigest()
+
+
+def _snapshot(output: Path, key: str, config: TrainConfig) -> Path:
+    path, marker = output / RESUME, output / "run.key"
+    if path.exists():
+        if not config.resume:
+            path.unlink()
+        elif not marker.exists() or marker.read_text() != key:
+            raise TrainingError(f"{output}: holds a run with other settings or data; give another output, or leave resume out")
+    from models.checkpoint import write_text
+
+    write_text(marker, key)
+    return path
+
+
+def _save(result: TrainResult, config: TrainConfig, key: str) -> None:
+    from models.checkpoint import save, write_text
+
+    assert result.directory is not None
+    data = {
+        "name": result.data.name, "classes": list(result.data.classes), "input_shape": list(result.data.input_shape),
+        "input_type": result.data.input_type, "input_scale": str(result.data.input_scale),
+    }
+    settings = {"version": 1, "train": config.model_dump(mode="json"), "data": data, "key": key}
+    write_text(result.directory / "config.json", json.dumps(settings, indent=2))
+    save(result.model, result.directory)
+    # Written last: metrics.json says that the folder is complete.
+    write_text(result.directory / "metrics.json", json.dumps(result.metrics(), indent=2))
+    (result.directory / RESUME).unlink(missing_ok=True)
