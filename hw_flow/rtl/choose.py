@@ -15,6 +15,8 @@ _BLOCK_DEPTH, _BLOCK_WIDTH = 512, 36
 _LUTS_PER_BLOCK = 64
 # Deeper tables of thresholds are looked up in a cycle of their own.
 _DIRECT_TABLE_DEPTH = 256
+# Outputs of up to so many bits compare with all thresholds at once.
+_FLAT_BITS = 2
 # Products of wider operands go to DSP blocks: a LUT product of two 5-bit operands costs about 45 LUTs.
 _LUT_PRODUCT_BITS = 4
 
@@ -36,6 +38,14 @@ def memory_style(words: int, width: int) -> Style:
 def table_latency(words: int) -> int:
     """Cycles from address to threshold for a table of ``words``."""
     return int(words > _DIRECT_TABLE_DEPTH)
+
+
+def flat_thresholds(bits: int) -> bool:
+    """Whether an output of ``bits`` bits takes all comparisons at once instead of a binary search.
+
+    For two bits three comparators with shallow tables are as small as two with a deep one, and a cycle faster.
+    """
+    return bits <= _FLAT_BITS
 
 
 def multiplier(folding: NodeFolding, act_width: int, weight_width: int) -> Literal["MulLut", "MulDsp"]:

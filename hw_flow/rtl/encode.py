@@ -10,16 +10,19 @@ from qonnx.core.datatype import DataType
 from hw_flow.errors import FlowError
 from hw_flow.ir import MVAU, Graph, Tensor, Thresholding, Thresholds
 from hw_flow.ir.tensor import IntArray
-from hw_flow.rtl.choose import table_latency
+from hw_flow.rtl.choose import flat_thresholds, table_latency
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Thresholds for ``bw_threshold_search``.
+    """Thresholds for ``bw_threshold``.
 
     Attributes
     ----------
-    words : per stage s the words ``[lanes, folds * 2**s]``, as ``{descending, threshold}``.
+    words : per table the words ``[lanes, words]``, as ``{descending, threshold}``: for stage s of a search
+        ``folds * 2**s`` of them, for a threshold of a flat comparison ``folds``.
+    bits : of the count.
+    flat : whether all comparisons are made at once.
     threshold_width : bits of a threshold without the descending bit.
     descending : whether the words carry that bit.
     folds : beats after which the thresholds repeat.
@@ -28,16 +31,13 @@ class Table:
     """
 
     words: tuple[IntArray, ...]
+    bits: int
+    flat: bool
     threshold_width: int
     descending: bool
     folds: int
     base: int
     latency: int
-
-    @property
-    def bits(self) -> int:
-        """Stages of the search."""
-        return len(self.words)
 
     @property
     def word_width(self) -> int:
@@ -48,7 +48,7 @@ class Table:
     def addr_width(self) -> int:
         """Bits of an address."""
         fold = (self.folds - 1).bit_length()
-        return max(1, fold + self.bits - 1)
+        return max(1, fold + (0 if self.flat else self.bits - 1))
 
 
 def signed_width(low: int, high: int) -> int:
@@ -140,9 +140,10 @@ def _table(out: Tensor, thresholds: Thresholds, low: IntArray, high: IntArray, *
     folded = word.reshape(channels // pe, pe, -1)
     if (folded == folded[:1]).all():
         folded = folded[:1]
-    stages = []
-    for stage in range(bits):
+    flat = flat_thresholds(bits)
+    tables = [folded[:, :, index].T for index in range(folded.shape[2])] if flat else []
+    for stage in range(0 if flat else bits):
         picks = (np.arange(1 << stage) << (bits - stage)) + (1 << (bits - stage - 1)) - 1
-        stages.append(folded[:, :, picks].transpose(1, 0, 2).reshape(pe, -1))
-    deepest = max(stage.shape[1] for stage in stages)
-    return Table(tuple(stages), width, bool(descending.any()), len(folded), base, table_latency(deepest))
+        tables.append(folded[:, :, picks].transpose(1, 0, 2).reshape(pe, -1))
+    deepest = max(table.shape[1] for table in tables)
+    return Table(tuple(tables), bits, flat, width, bool(descending.any()), len(folded), base, table_latency(deepest))

@@ -45,11 +45,12 @@ _MVAU: tuple[Parameters, ...] = (
     {"Pe": 1},
     {"Pe": 2, "ThresholdBits": 1, "ThresholdFolds": 4, "OutWidth": 1},
     {"Pe": 4, "ThresholdBits": 2, "ThresholdFolds": 2, "OutWidth": 2, "Base": -1, "Descending": "1'b1"},
-    {"Pe": 8, "ThresholdBits": 4, "OutWidth": 4, "OutputRegister": "1'b0"},
+    {"Pe": 8, "ThresholdBits": 4, "Flat": "1'b0", "OutWidth": 4, "OutputRegister": "1'b0"},
     {"Pe": 2, "OutWidth": 10},
     {"Pe": 4},
     {"Pe": 1},
-    {"Pe": 2, "ThresholdBits": 8, "ThresholdWidth": 17, "ThresholdFolds": 4, "OutWidth": 8, "TableLatency": "1'b1"},
+    {"Pe": 2, "ThresholdBits": 8, "Flat": "1'b0", "ThresholdWidth": 17, "ThresholdFolds": 4, "OutWidth": 8,
+     "TableLatency": "1'b1"},
 )
 
 # Parameter sets by kernel; kernels that are not listed are seen below these.
@@ -62,7 +63,8 @@ SETS: Mapping[str, Sequence[Parameters]] = {
     "bw_replay": ({"Width": 1, "Beats": 1, "Repeats": 1}, {"Width": 8, "Beats": 3, "Repeats": 5}, {"Beats": 1, "Repeats": 4}),
     "bw_thresholding": (
         {"Pe": 28, "InWidth": 8, "Bits": 1, "OutWidth": 1},
-        {"Pe": 3, "InWidth": 6, "InSigned": "1'b1", "ThresholdWidth": 7, "Bits": 3, "Folds": 3, "Base": -4, "OutWidth": 3},
+        {"Pe": 3, "InWidth": 6, "InSigned": "1'b1", "ThresholdWidth": 7, "Bits": 3, "Flat": "1'b0", "Folds": 3, "Base": -4,
+         "OutWidth": 3},
         {"Pe": 1, "Bits": 2, "Folds": 5, "Descending": "1'b1", "OutWidth": 2, "TableLatency": "1'b1"},
     ),
     "bw_label_select": ({"Channels": 10, "Pe": 1}, {"Channels": 10, "Pe": 5, "InSigned": "1'b0"}, {"Channels": 10, "Pe": 10},

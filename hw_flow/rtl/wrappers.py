@@ -195,14 +195,15 @@ def _instance(kernel: str, parameters: Mapping[str, object], ports: Mapping[str,
 
 
 def _common_table_parameters(table: encode.Table) -> dict[str, object]:
-    return {"Descending": f"1'b{int(table.descending)}", "Base": table.base, "TableLatency": f"1'b{table.latency}"}
+    return {"Descending": f"1'b{int(table.descending)}", "Base": table.base, "TableLatency": f"1'b{table.latency}",
+            "Flat": f"1'b{int(table.flat)}"}
 
 
 def _table_wires(table: encode.Table | None, pe: int) -> list[str]:
-    bits, addr, word = (table.bits, table.addr_width, table.word_width) if table else (1, 1, 0)
-    lines = [f"  logic [{bits - 1}:0][{pe - 1}:0][{addr - 1}:0] table_addr;"]
+    tables, addr, word = (len(table.words), table.addr_width, table.word_width) if table else (1, 1, 0)
+    lines = [f"  logic [{tables - 1}:0][{pe - 1}:0][{addr - 1}:0] table_addr;"]
     if table:
-        return [*lines, f"  logic [{bits - 1}:0][{pe - 1}:0][{word - 1}:0] table_word;"]
+        return [*lines, f"  logic [{tables - 1}:0][{pe - 1}:0][{word - 1}:0] table_word;"]
     return lines
 
 
@@ -221,13 +222,14 @@ def _table_instance(table: encode.Table | None, module: str) -> list[str]:
 
 
 def _table_module(module: str, table: encode.Table, pe: int, node: str) -> str:
-    shape = f"[{table.bits - 1}:0][{pe - 1}:0]"
+    shape = f"[{len(table.words) - 1}:0][{pe - 1}:0]"
     width, addr = table.word_width, table.addr_width
+    per = "threshold" if table.flat else "stage"
     lines = [
         "// SPDX-License-Identifier: Apache-2.0",
         "// Generated; do not edit.",
         "",
-        f"/// Thresholds of {_comment(node)}, one table a stage and lane, read in {table.latency} enabled cycles.",
+        f"/// Thresholds of {_comment(node)}, a table for each lane and {per}, read in {table.latency} enabled cycles.",
         f"module {module} (",
         "  input  logic clk_i,",
         "  input  logic en_i,",
@@ -236,10 +238,10 @@ def _table_module(module: str, table: encode.Table, pe: int, node: str) -> str:
         ");",
         "",
     ]
-    for stage, lanes in enumerate(table.words):
+    for index, lanes in enumerate(table.words):
         for lane in range(pe):
             words = [int(word) for word in lanes[lane]]
-            lines += _table_lines(f"{stage}][{lane}", words, width, address_width(len(words)), table.latency)
+            lines += _table_lines(f"{index}][{lane}", words, width, address_width(len(words)), table.latency)
     lines += ["", "  logic unused;", "  assign unused = &{1'b0, clk_i, en_i, addr_i};", "", "endmodule", ""]
     return "\n".join(lines)
 

@@ -8,9 +8,9 @@
 /// while the vector streams in, the others replay it, and the next vector may follow at once.
 /// Weights come from a memory outside with a registered output: word nf * Mw/Simd + sf, lane p's
 /// Simd weights at p * Simd * WeightWidth. ThresholdBits == 0 gives the sums (modulo 2^OutWidth),
-/// otherwise see bw_threshold_search for the tables.
-/// Latency from a fold's last beat: 1 (buffer) + bw_pkg::dot_acc_latency(...) + ThresholdBits *
-/// (1 + TableLatency) + OutputRegister cycles. With OutputRegister ready_o depends on registers only,
+/// otherwise see bw_threshold_flat and bw_threshold_search for the tables.
+/// Latency from a fold's last beat: 1 (buffer) + bw_pkg::dot_acc_latency(...) + that of the
+/// thresholds + OutputRegister cycles. With OutputRegister ready_o depends on registers only,
 /// without it also on ready_i.
 module bw_mvau #(
   parameter int unsigned Mw = 64,
@@ -30,12 +30,14 @@ module bw_mvau #(
   parameter int Base = 0,
   parameter int unsigned OutWidth = SumWidth,
   parameter bit TableLatency = 1'b0,
+  parameter bit Flat = 1'b1,
   parameter bit OutputRegister = 1'b1,        // 0 where ready_i comes from a FIFO's registers
   localparam int unsigned Words = (Mw / Simd) * (Mh / Pe),
   localparam int unsigned WeightAddrWidth = Words > 1 ? $clog2(Words) : 1,
   localparam int unsigned Bits = ThresholdBits > 0 ? ThresholdBits : 1,
-  localparam int unsigned FoldWidth = ThresholdFolds > 1 ? $clog2(ThresholdFolds) : 0,
-  localparam int unsigned TableAddrWidth = FoldWidth + Bits > 1 ? FoldWidth + Bits - 1 : 1,
+  localparam int unsigned Tables = Flat ? 2 ** Bits - 1 : Bits,
+  localparam int unsigned IndexWidth = $clog2(ThresholdFolds) + (Flat ? 0 : Bits - 1),
+  localparam int unsigned TableAddrWidth = IndexWidth > 0 ? IndexWidth : 1,
   localparam int unsigned TableWidth = ThresholdWidth + 32'(Descending)
 ) (
   input  logic                                        clk_i,
@@ -46,8 +48,8 @@ module bw_mvau #(
   output logic                                        memory_en_o,  // for both memories
   output logic [WeightAddrWidth-1:0]                  weight_addr_o,
   input  logic [Pe*Simd*WeightWidth-1:0]              weight_i,
-  output logic [Bits-1:0][Pe-1:0][TableAddrWidth-1:0] table_addr_o,
-  input  logic [Bits-1:0][Pe-1:0][TableWidth-1:0]     table_i,
+  output logic [Tables-1:0][Pe-1:0][TableAddrWidth-1:0] table_addr_o,
+  input  logic [Tables-1:0][Pe-1:0][TableWidth-1:0]     table_i,
   output logic                                        valid_o,
   input  logic                                        ready_i,
   output logic [Pe*OutWidth-1:0]                      data_o
@@ -117,7 +119,7 @@ module bw_mvau #(
     logic unused;
     assign unused = &{1'b0, table_i};
   end else begin : gen_threshold
-    bw_threshold_search #(
+    bw_threshold #(
       .Pe(Pe),
       .InWidth(SumWidth),
       .InSigned(1'b1),
@@ -127,8 +129,9 @@ module bw_mvau #(
       .Descending(Descending),
       .Base(Base),
       .OutWidth(OutWidth),
-      .TableLatency(TableLatency)
-    ) u_search (
+      .TableLatency(TableLatency),
+      .Flat(Flat)
+    ) u_threshold (
       .clk_i(clk_i),
       .rst_ni(rst_ni),
       .en_i(en),

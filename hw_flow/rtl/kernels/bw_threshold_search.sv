@@ -46,19 +46,16 @@ module bw_threshold_search #(
   assign value[0] = data_i;
   assign valid_o  = valid[Bits];
 
-  if (Folds == 1) begin : gen_fold_none
-    assign fold[0] = '0;
-  end else begin : gen_fold
-    logic [FoldWidth-1:0] fold_q;
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) begin
-        fold_q <= '0;
-      end else if (en_i && valid_i) begin
-        fold_q <= (fold_q == FoldWidth'(Folds - 1)) ? '0 : fold_q + 1'b1;
-      end
-    end
-    assign fold[0] = AddrWidth'(fold_q);
-  end
+  logic [(FoldWidth > 0 ? FoldWidth : 1)-1:0] fold_now;
+  bw_fold_counter #(
+    .Folds(Folds)
+  ) u_fold (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .step_i(en_i && valid_i),
+    .fold_o(fold_now)
+  );
+  assign fold[0] = AddrWidth'(fold_now);
 
   for (genvar s = 0; s < Bits; s++) begin : gen_stage
     // Operands of the comparison, beside the table's answer.
@@ -89,18 +86,22 @@ module bw_threshold_search #(
 
     logic [Pe-1:0] reached;
     for (genvar p = 0; p < Pe; p++) begin : gen_lane
-      assign addr_o[s][p] = (fold[s] << s) | AddrWidth'(count[s][p]);
-      logic reach;
-      if (InSigned) begin : gen_signed
-        assign reach = ThresholdWidth'($signed(value_here[p])) >= $signed(table_i[s][p][ThresholdWidth-1:0]);
-      end else begin : gen_unsigned
-        assign reach = ThresholdWidth'(value_here[p]) >= table_i[s][p][ThresholdWidth-1:0];
+      if (Folds == 1) begin : gen_addr_count
+        assign addr_o[s][p] = AddrWidth'(count[s][p]);
+      end else begin : gen_addr
+        assign addr_o[s][p] = (fold[s] << s) | AddrWidth'(count[s][p]);
       end
-      if (Descending) begin : gen_flip
-        assign reached[p] = reach ^ table_i[s][p][ThresholdWidth];
-      end else begin : gen_straight
-        assign reached[p] = reach;
-      end
+      bw_threshold_compare #(
+        .InWidth(InWidth),
+        .InSigned(InSigned),
+        .ThresholdWidth(ThresholdWidth),
+        .Descending(Descending),
+        .SmallTable(FoldWidth + s <= 4)
+      ) u_compare (
+        .value_i(value_here[p]),
+        .word_i(table_i[s][p]),
+        .reached_o(reached[p])
+      );
       always_ff @(posedge clk_i) begin
         if (en_i) count[s+1][p] <= Bits'({count_here[p], reached[p]});
       end
@@ -128,9 +129,6 @@ module bw_threshold_search #(
 
   if (Pe == 0 || InWidth == 0 || Bits == 0 || Folds == 0 || OutWidth == 0) begin : gen_check
     $error("bw_threshold_search: Pe, InWidth, Bits, Folds and OutWidth must be positive");
-  end
-  if (ThresholdWidth < InWidth) begin : gen_check_width
-    $error("bw_threshold_search: ThresholdWidth must be at least InWidth");
   end
 
 endmodule

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Stand-alone multi-threshold on a stream, Pe lanes; see bw_threshold_search for the tables.
+/// Stand-alone multi-threshold on a stream, Pe lanes; see bw_threshold_flat and bw_threshold_search for the tables.
 ///
-/// Latency Bits * (1 + TableLatency) cycles, one beat a cycle. ready_o depends on ready_i: not cut.
+/// Latency (Flat ? 1 : Bits) * (1 + TableLatency) cycles, one beat a cycle. ready_o depends on ready_i: not cut.
 module bw_thresholding #(
   parameter int unsigned Pe = 4,
   parameter int unsigned InWidth = 8,
@@ -14,8 +14,10 @@ module bw_thresholding #(
   parameter int Base = 0,
   parameter int unsigned OutWidth = 1,
   parameter bit TableLatency = 1'b0,
-  localparam int unsigned FoldWidth = Folds > 1 ? $clog2(Folds) : 0,
-  localparam int unsigned AddrWidth = FoldWidth + Bits > 1 ? FoldWidth + Bits - 1 : 1,
+  parameter bit Flat = 1'b1,
+  localparam int unsigned Tables = Flat ? 2 ** Bits - 1 : Bits,
+  localparam int unsigned IndexWidth = $clog2(Folds) + (Flat ? 0 : Bits - 1),
+  localparam int unsigned AddrWidth = IndexWidth > 0 ? IndexWidth : 1,
   localparam int unsigned WordWidth = ThresholdWidth + 32'(Descending)
 ) (
   input  logic                                   clk_i,
@@ -24,8 +26,8 @@ module bw_thresholding #(
   output logic                                   ready_o,
   input  logic [Pe*InWidth-1:0]                  data_i,
   output logic                                   table_en_o,
-  output logic [Bits-1:0][Pe-1:0][AddrWidth-1:0] table_addr_o,
-  input  logic [Bits-1:0][Pe-1:0][WordWidth-1:0] table_i,
+  output logic [Tables-1:0][Pe-1:0][AddrWidth-1:0] table_addr_o,
+  input  logic [Tables-1:0][Pe-1:0][WordWidth-1:0] table_i,
   output logic                                   valid_o,
   input  logic                                   ready_i,
   output logic [Pe*OutWidth-1:0]                 data_o
@@ -37,7 +39,7 @@ module bw_thresholding #(
   assign ready_o = en;
   assign table_en_o = en;
 
-  bw_threshold_search #(
+  bw_threshold #(
     .Pe(Pe),
     .InWidth(InWidth),
     .InSigned(InSigned),
@@ -47,8 +49,9 @@ module bw_thresholding #(
     .Descending(Descending),
     .Base(Base),
     .OutWidth(OutWidth),
-    .TableLatency(TableLatency)
-  ) u_search (
+    .TableLatency(TableLatency),
+    .Flat(Flat)
+  ) u_threshold (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .en_i(en),

@@ -11,15 +11,22 @@ from hw_flow.rtl import choose, encode, memory
 from hw_flow.rtl.names import Namer, identifier
 
 
-def _search(table: encode.Table, x: int, fold: int, lane: int) -> int:
-    """What bw_threshold_search computes."""
+def _reached(table: encode.Table, word: int, x: int) -> int:
+    """What bw_threshold_compare computes."""
+    threshold = word & ((1 << table.threshold_width) - 1)
+    if threshold >> (table.threshold_width - 1):
+        threshold -= 1 << table.threshold_width
+    return int(x >= threshold) ^ (word >> table.threshold_width)
+
+
+def _count(table: encode.Table, x: int, fold: int, lane: int) -> int:
+    """What bw_threshold_flat and bw_threshold_search compute."""
+    fold %= table.folds
+    if table.flat:
+        return table.base + sum(_reached(table, int(words[lane, fold]), x) for words in table.words)
     count = 0
     for stage, words in enumerate(table.words):
-        word = int(words[lane, (fold % table.folds << stage) + count])
-        threshold = word & ((1 << table.threshold_width) - 1)
-        if threshold >> (table.threshold_width - 1):
-            threshold -= 1 << table.threshold_width
-        count = count * 2 + ((x >= threshold) ^ (word >> table.threshold_width))
+        count = count * 2 + _reached(table, int(words[lane, (fold << stage) + count]), x)
     return table.base + count
 
 
@@ -34,7 +41,7 @@ def _graph(rng: np.random.Generator, descending: np.ndarray, out: str) -> tuple[
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("out", ["BIPOLAR", "TERNARY", "UINT2", "INT4"])
-def test_search_equals_thresholds(out: str, seed: int) -> None:
+def test_tables_equal_thresholds(out: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     node, graph = _graph(rng, rng.random(6) < 0.5, out)
     straight = encode.straighten(node)
@@ -43,7 +50,7 @@ def test_search_equals_thresholds(out: str, seed: int) -> None:
     x = rng.integers(-4, 4, (50, 5))
     want = execute(graph, {"x": x})["y"]
     sums = x @ straight.weights.T
-    got = np.array([[_search(table, int(row[c]), c // 2, c % 2) for c in range(6)] for row in sums])
+    got = np.array([[_count(table, int(row[c]), c // 2, c % 2) for c in range(6)] for row in sums])
     assert np.array_equal(2 * got - 1 if out == "BIPOLAR" else got, want)
 
 
