@@ -15,8 +15,8 @@ from typing import Protocol
 class Listener(Protocol):
     """Told when steps begin and end."""
 
-    def begin(self, name: str) -> None:
-        """Step ``name`` starts."""
+    def begin(self, name: str, own_display: bool) -> None:
+        """Step ``name`` starts; with ``own_display`` it shows its progress itself."""
 
     def end(self, name: str, seconds: float) -> None:
         """Step ``name`` ended, also when it failed."""
@@ -29,11 +29,16 @@ class Steps:
         self.seconds: dict[str, float] = {}
         self._listener = listener
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks on, so that progress is worth drawing."""
+        return self._listener is not None
+
     @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Time the enclosed block as step ``name``."""
+    def __call__(self, name: str, *, own_display: bool = False) -> Iterator[None]:
+        """Time the enclosed block as step ``name``; ``own_display``: what runs in it draws a progress bar of its own."""
         if self._listener is not None:
-            self._listener.begin(name)
+            self._listener.begin(name, own_display)
         start = time.perf_counter()
         try:
             yield

@@ -30,7 +30,7 @@ def compile_model(design: Design) -> Model:
     import sim
 
     source = sim.Source(top=design.top, files=design.paths, defines=("BW_MONITOR",))
-    return sim.build(source, design.ports, profile="check", progress=False)
+    return sim.build(source, design.ports, profile="check")
 
 
 def simulate(
@@ -48,10 +48,10 @@ def simulate(
     program, design = build.program, build.design
     with steps("quantise input"):
         integers = program.quantise_input(x)
-    with steps("compile simulator"):
+    with steps("compile simulator", own_display=True):
         model = compile_model(design)
     streams = _streams(design, program.graph, integers)
-    with steps("simulate stalled" if stalls else "simulate"):
+    with steps("simulate stalled" if stalls else "simulate", own_display=True):
         result = _run(model, streams, sim.Stalls() if stalls else None, seed, trace)
     if result.status != "done":
         raise FlowError(f"{build.directory}: simulation ended in a {result.status} ({result.reason}); report this bug")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from hw_flow.backends.protocol import Build
 from hw_flow.errors import FlowError
 from hw_flow.report.records import SynthesisRecord, save_synthesis
 from hw_flow.report.schema import Figure, Resources
 from hw_flow.steps import Steps
+
+if TYPE_CHECKING:
+    from hw_flow.synth import Target
 
 GLUE = "glue"
 _UNITS = {
@@ -28,12 +32,11 @@ def synthesise(build: Build, target: str, *, nodsp: bool = False, flatten: bool 
     """
     from hw_flow import synth
 
-    if target not in synth.TARGETS:
-        raise FlowError(f"synthesis target '{target}' is not known; choose one of {', '.join(synth.TARGETS)}")
+    known = check_target(target)
     own = Steps()
     without = {name for name, folded in build.folding.items() if folded.res_type == "lut"}
-    with steps(f"synthesise {target}"), own(f"synthesise {target}"):
-        result = synth.synthesise(build.design, target, nodsp=nodsp or without, flatten=flatten)
+    with steps(f"synthesise {target}", own_display=True), own(f"synthesise {target}"):
+        result = synth.synthesise(build.design, known, nodsp=nodsp or without, flatten=flatten, progress=steps.watched)
     layers = {name: figures(part.figures(), result.source) for name, part in result.by_layer().items()}
     kinds = {layer: result.kinds[instance] for instance, layer in result.layer_of.items()}
     resources = Resources(
@@ -43,6 +46,15 @@ def synthesise(build: Build, target: str, *, nodsp: bool = False, flatten: bool 
     )
     save_synthesis(build.directory, SynthesisRecord(key=build.key, resources=resources, seconds=own.seconds))
     return resources
+
+
+def check_target(target: str) -> Target:
+    """``target`` if Yosys knows it; FlowError lists those it knows."""
+    from hw_flow.synth import TARGETS
+
+    if target not in TARGETS:
+        raise FlowError(f"synthesis target '{target}' is not known; choose one of {', '.join(TARGETS)}")
+    return target
 
 
 def figures(values: Mapping[str, float], source: str) -> dict[str, Figure]:

@@ -24,6 +24,7 @@ class _Bar:
         self._progress = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=Console(stderr=True), transient=True)
         self._tasks: dict[str, Any] = {}
+        self._own: set[str] = set()
 
     def __enter__(self) -> _Bar:
         self._progress.start()
@@ -32,13 +33,20 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def begin(self, name: str) -> None:
-        """Show step ``name``."""
+    def begin(self, name: str, own_display: bool) -> None:
+        """Show step ``name``, or make room for the bar that it draws itself."""
         self._tasks[name] = self._progress.add_task(name, total=None)
+        if own_display:
+            self._own.add(name)
+            self._progress.stop()
 
     def end(self, name: str, seconds: float) -> None:
         """Replace the bar by a line, unless the step took no time worth telling."""
         self._progress.remove_task(self._tasks.pop(name))
+        if name in self._own:
+            self._own.remove(name)
+            if not self._own:
+                self._progress.start()
         if seconds >= 0.5:
             self._progress.console.print(f"  {name} [dim]{seconds:.1f} s[/dim]", highlight=False)
 

@@ -37,7 +37,7 @@ class Journal:
             return cls(directory)
 
     def step(self, name: str, settings: object, work: Callable[[], dict[str, Any]], steps: Steps, *,
-             intact: Callable[[], bool] = lambda: True) -> dict[str, Any]:
+             intact: Callable[[], bool] = lambda: True, own_display: bool = False) -> dict[str, Any]:
         """Do ``work`` unless it was done with the same settings after the same steps, and its files are still ``intact``.
 
         Returns
@@ -51,7 +51,7 @@ class Journal:
             result: dict[str, Any] = found["result"]
             return result
         before = dict(steps.seconds)
-        with steps(name):
+        with steps(name, own_display=own_display):
             result = work()
         seconds = round(steps.seconds[name] - before.get(name, 0.0), 3)
         self.done[name] = {"key": self._chain, "seconds": seconds, "result": result}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hw_flow import api, backends
-from hw_flow.backends import inputs, measure
+from hw_flow.backends import BuildOptions, inputs, measure, synthesis
 from hw_flow.backends.directory import build_key, code_digest, current, locked, read_input
 from hw_flow.errors import FlowError
 from hw_flow.pipeline.config import RunConfig
@@ -60,6 +61,7 @@ class _Chain:
         write_text(directory / "config.json", config.model_dump_json(indent=2) + "\n")
 
     def run(self) -> RunResult:
+        self._preflight()
         trained: dict[str, Any] = {}
         if self.config.train is not None:
             trained = self._train()
@@ -74,6 +76,20 @@ class _Chain:
         report = self._report(build, trained, measured)
         return RunResult(self.directory, report, tuple(self.journal.reused))
 
+    def _preflight(self) -> None:
+        """What would only fail after the training: tools, targets, files."""
+        from hw_flow import synth
+        from sim.toolchain import compiler, verilator
+
+        verilator()
+        compiler()
+        backends.get(self.config.build.backend)
+        if self.config.synth.targets:
+            synth.yosys_version()
+        for target in self.config.synth.targets:
+            synthesis.check_target(target)
+        self._build_options_given()
+
     def _train(self) -> dict[str, Any]:
         from quant_training import TrainConfig, run_training
 
@@ -85,11 +101,12 @@ class _Chain:
             text, record = json.dumps(settings, default=str), folder / "run.settings"
             resume = record.exists() and record.read_text() == text
             write_text(record, text)
-            wanted = TrainConfig(**settings, output=folder, resume=resume, progress=_on_terminal())
+            wanted = TrainConfig(**settings, output=folder, resume=resume, progress=self.steps.watched)
             result = run_training(wanted)
             return {name: value for name, value in result.metrics().items() if name != "history"}
 
-        return self.journal.step("train", settings, work, self.steps, intact=(folder / "metrics.json").is_file)
+        return self.journal.step(
+            "train", settings, work, self.steps, intact=(folder / "metrics.json").is_file, own_display=True)
 
     def _export(self) -> Path:
         target = self.directory / "export" / "model.onnx"
@@ -113,15 +130,20 @@ class _Chain:
         self.journal.step("build", key, work, self.steps, intact=lambda: current(folder, key) is not None)
         return api.load(folder)
 
-    def _build_options(self) -> api.BuildOptions:
+    def _build_options_given(self) -> BuildOptions:
         section = self.config.build
-        kind, scale = section.input_type, section.input_scale
-        if self.config.train is not None and section.integer_input:
-            data = json.loads(read_input(self.directory / "train" / "config.json", "training's settings"))["data"]
-            kind, scale = data["input_type"], data["input_scale"]
-        return api.BuildOptions(
-            input_type=kind, input_scale=scale, folding=section.folding, target_cycles=section.target_cycles,
-            unfold=section.unfold, name=self.config.name.replace("-", "_").replace(".", "_"))
+        if section.folding is not None:
+            read_input(section.folding, "folding file")
+        return BuildOptions(
+            input_type=section.input_type, input_scale=section.input_scale, folding=section.folding,
+            target_cycles=section.target_cycles, unfold=section.unfold, name=re.sub(r"\W", "_", self.config.name))
+
+    def _build_options(self) -> BuildOptions:
+        options = self._build_options_given()
+        if self.config.train is None or not self.config.build.integer_input:
+            return options
+        data = json.loads(read_input(self.directory / "train" / "config.json", "training's settings"))["data"]
+        return replace(options, input_type=data["input_type"], input_scale=data["input_scale"])
 
     def _simulate(self, build: Build) -> dict[str, Any]:
         section = self.config.simulate
@@ -129,7 +151,7 @@ class _Chain:
 
         def work() -> dict[str, Any]:
             x, labels = self._frames(build)
-            own = Steps()
+            own = Steps()  # its seconds are the simulation's alone
             engine = backends.get(build.backend)
             run = engine.simulate(build, x, stalls=False, seed=section.seed, trace=None, compare=True, steps=own)
             stalled = None
@@ -167,7 +189,7 @@ class _Chain:
         section = self.config.synth
 
         def work() -> dict[str, Any]:
-            resources = api.synth(build, to=target, nodsp=section.nodsp, flatten=section.flatten)
+            resources = api.synth(build, to=target, nodsp=section.nodsp, flatten=section.flatten, steps=self.steps)
             return {name: figure.value for name, figure in resources.total.items()}
 
         self.journal.step(
@@ -188,9 +210,3 @@ class _Chain:
             })
             api.write_report(report, build, self.directory)
         return report
-
-
-def _on_terminal() -> bool:
-    import sys
-
-    return sys.stderr.isatty()

@@ -10,9 +10,11 @@ import time
 import pytest
 import yaml
 
+from hw_flow.errors import FlowError
 from hw_flow.pipeline.config import RunConfig
 from hw_flow.pipeline.run import run
 from hw_flow.report import Report
+from sim.errors import SimError
 from tests.hw_flow.tiny import tiny
 
 
@@ -79,3 +81,23 @@ def test_a_killed_run_resumes(tmp_path):
     result = json.loads(done.stdout)
     assert result["reused"] == ["build"]
     assert result["report"]["verification"]["bit_exact"] is True
+
+
+@pytest.mark.parametrize(("changes", "text"), [
+    ({"synth": {"targets": ["xc9"]}}, "^synthesis target 'xc9' is not known; choose one of xc7, xcup, ecp5, ice40, generic$"),
+    ({"build": {"backend": "magic"}}, "^back end 'magic' is not known; choose one of rtl$"),
+    ({"build": {"folding": "gone.json"}},
+     r"^gone.json: cannot read the folding file \(No such file or directory\); check the path$"),
+])
+def test_faults_come_before_the_training(tmp_path, changes, text):
+    config = RunConfig(name="tiny", train={"epochs": 1000}, **changes)
+    with pytest.raises(FlowError, match=text):
+        run(config, tmp_path / "out")
+    assert not (tmp_path / "out" / "train").exists()
+
+
+def test_a_missing_compiler_is_told_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(SimError, match=r"^g\+\+: not found; a C\+\+ compiler is needed for simulation"):
+        run(RunConfig(name="tiny", train={"epochs": 1000}), tmp_path / "out")
