@@ -109,6 +109,8 @@ class _Loop:
 
     def run(self) -> dict[str, Any]:
         started = time.monotonic()
+        limit = self.problem.search.time_limit_s
+        self.deadline = started + limit if limit is not None else float("inf")
         self.store = Store(self.directory)
         self.study = Study(self.problem, self.directory, self.evaluator.version)
         self._note(f"search of {self.problem.search.trials} trials, {self.study.done} of them done")
@@ -164,6 +166,9 @@ class _Loop:
 
     def _fill(self, executor: SerialExecutor | DaskExecutor) -> None:
         while len(self.flying) < executor.workers and self.study.done + len(self.flying) < self.problem.search.trials:
+            if time.monotonic() > self.deadline:
+                self._note(f"time limit of {self.problem.search.time_limit_s:g} s reached")
+                break
             proposal = self.study.ask()
             if proposal is None:
                 break

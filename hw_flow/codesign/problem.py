@@ -90,9 +90,13 @@ class Simulation(_Section):
 
 
 class Search(_Section):
-    """How many points are measured, by how many worker processes, proposed by whom."""
+    """How many points are measured, by how many worker processes, proposed by whom.
+
+    After ``time_limit_s`` seconds no further trial is begun; those that run are finished.
+    """
 
     trials: int = Field(default=36, ge=1)
+    time_limit_s: float | None = Field(default=None, gt=0)
     workers: int = Field(default=2, ge=1)
     seed: int = 1
     sampler: Literal["auto", "tpe", "nsga2", "gp", "random"] = "auto"

@@ -11,7 +11,7 @@ from hw_flow.codesign.points import Point
 from hw_flow.codesign.problem import parse
 
 PROBLEM: dict[str, Any] = {
-    "name": "small", "dataset": "digits", "model": {"features": [64, 8, 8, 10]},
+    "name": "small", "dataset": "digits", "model": {"features": [64, 8, 10]},
     "weights": ["BIPOLAR", "TERNARY", "INT3"], "activations": ["BIPOLAR", "UINT2"],
     "training": {"base_epochs": 4, "epochs": 2}, "hardware": {"target_cycles": 128}, "simulation": {"samples": 8},
 }
@@ -32,7 +32,7 @@ def test_point_is_trained_built_simulated_and_synthesised(base: tuple[Path, dict
     from hw_flow.codesign.evaluate import evaluate
 
     directory, made = base
-    point = Point("UINT4", ("INT3", "BIPOLAR", "TERNARY"), ("UINT2", "BIPOLAR"))
+    point = Point("UINT4", ("INT3", "TERNARY"), ("UINT2",))
     result = evaluate({"problem": PROBLEM, "directory": str(directory), "base": made, "key": "abc", "point": point.to_json()})
     metrics = result["metrics"]
     assert metrics["interval_cycles"]["value"] == 128
@@ -53,7 +53,7 @@ def test_wrong_hardware_is_fatal(base: tuple[Path, dict[str, Any]], monkeypatch:
 
     directory, made = base
     monkeypatch.setattr(simulation, "difference", lambda *_: "MVAU_1: frame 0, element [3]: hardware 1, golden model 0")
-    point = Point("UINT4", ("INT3", "BIPOLAR", "TERNARY"), ("UINT2", "BIPOLAR"))
+    point = Point("UINT4", ("INT3", "TERNARY"), ("UINT2",))
     with pytest.raises(FatalError, match=r"^hardware is not bit-exact: MVAU_1: frame 0"):
         evaluate({"problem": PROBLEM, "directory": str(directory), "base": made, "key": "x", "point": point.to_json()})
 
@@ -89,7 +89,7 @@ def test_parts_are_shared_by_layers_of_one_shape_whatever_their_weights(tmp_path
 def test_hash_depends_on_what_is_measured_only() -> None:
     from hw_flow.codesign.points import digest
 
-    point = Point("UINT4", ("INT3", "BIPOLAR", "TERNARY"), ("UINT2", "BIPOLAR"))
+    point = Point("UINT4", ("INT3", "TERNARY"), ("UINT2",))
     own = digest(parse(PROBLEM), point, "1")
     assert digest(parse({**PROBLEM, "search": {"trials": 99, "workers": 7}}), point, "1") == own
     assert digest(parse({**PROBLEM, "name": "other", "weights": ["INT3", "INT4"]}), point, "1") == own

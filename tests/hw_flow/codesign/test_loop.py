@@ -40,8 +40,8 @@ def check_whole(directory: Path, summary: dict[str, Any], trials: int) -> None:
 
 
 def test_search_measures_seeds_first_and_finds_a_dominating_front(tmp_path: Path) -> None:
-    summary = run(fakes.problem(trials=30), tmp_path, fakes.FAKE)
-    check_whole(tmp_path, summary, 30)
+    summary = run(fakes.problem(trials=24), tmp_path, fakes.FAKE)
+    check_whole(tmp_path, summary, 24)
     origins = [row["origin"] for row in summary["trials"]]
     assert origins[:5] == [f"uniform:{t}" for t in ("BIPOLAR", "TERNARY", "INT3", "INT4", "INT8")]
     assert {"sensitivity:0", "sensitivity:1", "sensitivity:2", "greedy:2", "sampler"} <= set(origins)
@@ -67,8 +67,16 @@ def test_running_again_repeats_nothing_and_more_trials_extend(tmp_path: Path) ->
 
 
 def test_same_seed_same_search(tmp_path: Path) -> None:
-    a, b = (run(fakes.problem(trials=22), tmp_path / name, fakes.FAKE) for name in "ab")
+    a, b = (run(fakes.problem(trials=15), tmp_path / name, fakes.FAKE) for name in "ab")
     assert [row["label"] for row in a["trials"]] == [row["label"] for row in b["trials"]]
+
+
+def test_time_limit_begins_no_further_trial(tmp_path: Path) -> None:
+    summary = run(fakes.problem(trials=20, time_limit_s=1e-9), tmp_path, fakes.FAKE)
+    assert summary["complete"]
+    assert summary["counts"]["measured"] == 0
+    assert "time limit of 1e-09 s reached" in (tmp_path / "search.log").read_text()
+    check_whole(tmp_path, run(fakes.problem(trials=6), tmp_path, fakes.FAKE), 6)
 
 
 def test_every_point_of_a_small_space_is_measured_once_then_it_ends(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ GOOD: dict[str, Any] = {
 @pytest.mark.parametrize(("change", "message"), [
     ({"wieghts": ["INT4"]}, "p.yaml: wieghts: unknown key; legal keys: name, dataset, model, input, weights, activations, "
      "layers, objectives, training, hardware, simulation, search"),
-    ({"search": {"trails": 3}}, "p.yaml: search.trails: unknown key; legal keys: trials, workers, seed, sampler, executor"),
+    ({"search": {"trails": 3}}, "p.yaml: search.trails: unknown key; legal keys: trials, time_limit_s, workers, seed, sampler, "
+     "executor"),
     ({"weights": ["INT9"]}, "p.yaml: weights: unknown type 'INT9'; legal values: BIPOLAR, TERNARY, INT2, INT3, INT4, INT5, INT6, "
      "INT7, INT8"),
     ({"hardware": {"target": "xc9"}}, "p.yaml: hardware.target: unknown value 'xc9'; legal values: 'xc7'"),

@@ -33,7 +33,7 @@ def text_of(*parts: object) -> str:
 
 
 def test_tables_name_sources_and_what_dominates(tmp_path: Path) -> None:
-    summary = run(fakes.problem(trials=30), tmp_path, fakes.FAKE)
+    summary = run(fakes.problem(trials=20), tmp_path, fakes.FAKE)
     text = text_of(*tables(summary))
     assert "validation" in text
     assert "fake" in text
