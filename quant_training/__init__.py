@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from quant_training.data import load_dataset
     from quant_training.dataset import Dataset, Split
     from quant_training.metrics import evaluate
-    from quant_training.train import TrainResult, run_training, train
+    from quant_training.training import TrainResult, run_training, train
 
 __all__ = [
     "DataConfig", "Dataset", "Split", "TrainConfig", "TrainResult", "TrainingError", "evaluate", "load_dataset",
@@ -20,7 +20,7 @@ __all__ = [
 
 _LAZY = {
     "DataConfig": "config", "TrainConfig": "config", "load_dataset": "data", "Dataset": "dataset", "Split": "dataset",
-    "evaluate": "metrics", "TrainResult": "train", "run_training": "train", "train": "train",
+    "evaluate": "metrics", "TrainResult": "training", "run_training": "training", "train": "training",
 }
 
 
