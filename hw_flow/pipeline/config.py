@@ -39,12 +39,12 @@ class SimulateSection(_Section):
 
     Attributes
     ----------
-    samples : test samples (random frames without a data set); None takes the whole test part.
+    samples : how many of the test part of the data set or of ``inputs``, None for all; or so many random frames, 200 by default.
     stalls : also a pass with random stalls on all ports.
     inputs, labels : ``.npy`` files instead, for a ``model`` file.
     """
 
-    samples: int | None = Field(default=200, ge=1)
+    samples: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     stalls: bool = False
     inputs: Path | None = None
