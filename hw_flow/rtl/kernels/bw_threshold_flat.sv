@@ -2,7 +2,7 @@
 
 /// Multi-threshold with one comparator a threshold: Base + the number of thresholds reached.
 ///
-/// For few thresholds, where it is as small as bw_threshold_search and faster. Table t of lane p
+/// For few thresholds, where it is faster than bw_threshold_search and little larger. Table t of lane p
 /// answers addr_o[t][p], the fold, with threshold t in the same cycle (TableLatency == 0) or in the
 /// next enabled one. Latency 1 + TableLatency enabled cycles, a beat a cycle. Nothing but a reset
 /// moves while en_i is low. addr_o depends on registers only; inputs are not registered.
