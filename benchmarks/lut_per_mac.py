@@ -156,9 +156,9 @@ def main() -> int:
         if case.goal is not None and per_mac > case.goal:
             missed.append(f"{case.name}: {per_mac:.2f} LUT/MAC, goal {case.goal}")
     if args.pairs is None:
-        note = (f"Whole unit, {SIZE} x {SIZE}, PE {PE}, SIMD {SIMD}, weights in block RAM, no thresholds; LUTs with LUTRAM, without"
-                f" inverters. Ours and naive: {results[cases[0].name][0].source}, xc7; FINN: {FINN_SOURCE}, the published estimate of"
-                " MVAU_hls for the same folding.")
+        note = (f"Whole unit, {SIZE} x {SIZE}, PE {PE}, SIMD {SIMD}, weights in block RAM, no thresholds; LUTs with LUTRAM,"
+                f" without inverters. Ours and naive: {results[cases[0].name][0].source}, xc7; FINN: {FINN_SOURCE}, the published"
+                " estimate of MVAU_hls for the same folding.")
         save("lut_per_mac", title="LUTs per multiply-accumulate", command="python benchmarks/lut_per_mac.py", columns=COLUMNS,
              rows=rows, notes=[note])
     if args.json:

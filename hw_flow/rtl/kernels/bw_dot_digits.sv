@@ -88,14 +88,15 @@ module bw_dot_digits #(
         .data_o(digit)
       );
 
-      always_comb begin
-        unique case (digit)
-          2'd0: part = '0;
-          2'd1: part = once[r];
-          2'd2: part = Top ? minus << 1 : once[r] << 1;
-          default: part = Top ? minus : thrice[r];
-        endcase
-        part[PartWidth-1] ^= Invert;
+      // A table, see bw_pkg::count_table; bit b of twice the activation is bit b - 1 of it.
+      for (genvar b = 0; b < PartWidth; b++) begin : gen_bit
+        logic [3:0] choice;
+        if (Top) begin : gen_top
+          assign choice = {minus[b], b > 0 && minus[b>0?b-1 : 0], once[r][b], 1'b0};
+        end else begin : gen_low
+          assign choice = {thrice[r][b], b > 0 && once[r][b>0?b-1 : 0], once[r][b], 1'b0};
+        end
+        assign part[b] = choice[digit] ^ (Invert && b == PartWidth - 1);
       end
 
       if (r == 0) begin : gen_first
@@ -103,12 +104,18 @@ module bw_dot_digits #(
           if (en_i) product[0] <= ProductWidth'(part);
         end
       end else begin : gen_next
+        // x - ~y is x + y + 1. Written so because the first operand of a carry chain feeds it directly:
+        // a mapper may swap those of a sum, and the choice would then take a second table.
+        localparam int unsigned HighWidth = ProductWidth - 2 * r;
+        logic [HighWidth-1:0] high, part_inverted;
+        assign part_inverted = ~HighWidth'(part);
+        assign high = product[r-1][ProductWidth-1:2*r] - part_inverted;
         // The low bits only wait; the reset keeps them in flip-flops, see bw_bit_heap.
         always_ff @(posedge clk_i) begin
           if (!rst_ni) begin
             product[r] <= '0;
           end else if (en_i) begin
-            product[r] <= product[r-1] + (ProductWidth'(part) << (2 * r));
+            product[r] <= {high, product[r-1][2*r-1:0]};
           end
         end
         always_ff @(posedge clk_i) begin

@@ -236,6 +236,7 @@ package bw_pkg;
         if (act_kind == Signed || (weight_kind != Unsigned && r == digits - 1)) begin
           bias += longint'(simd) << (act_width + 1 + 2 * r);
         end
+        if (r > 0) bias += longint'(simd) << (2 * r);  // of the subtraction that adds
       end
       return bias;
     end

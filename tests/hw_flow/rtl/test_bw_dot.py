@@ -143,7 +143,8 @@ def test_sizes_and_multipliers(tmp_path: Path, seed: int) -> None:
         Dot("BIPOLAR", "BIPOLAR", 49, 2), Dot("BIPOLAR", "BIPOLAR", 1), Dot("UINT2", "INT2", 36), Dot("INT2", "TERNARY", 20, 2),
         Dot("INT16", "INT2", 6), Dot("INT20", "BIPOLAR", 3, 2), Dot("UINT3", "UINT2", 5), Dot("BIPOLAR", "INT4", 11, 4),
         Dot("UINT8", "INT8", 5, 2, "MulDsp"), Dot("BIPOLAR", "INT6", 3, 1, "MulDsp"), Dot("INT5", "BIPOLAR", 4, 3, "MulDsp"),
-        Dot("BIPOLAR", "BIPOLAR", 6, 2, "MulDsp"),
+        Dot("BIPOLAR", "BIPOLAR", 6, 2, "MulDsp"), Dot("UINT6", "UINT7", 3, 2), Dot("INT7", "UINT6", 2),
+        Dot("INT6", "INT7", 4, 2), Dot("UINT5", "INT8", 3),
     ], tmp_path, seed)
 
 
