@@ -15,6 +15,7 @@ import numpy as np
 from hw_flow.codesign.executor import FatalError
 from hw_flow.codesign.points import Point
 from hw_flow.codesign.problem import Problem, parse
+from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def prepare(argument: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def evaluate(argument: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure ``argument["point"]``; its network is kept in ``DIR/models/<key>``.
+    """Measure ``argument["point"]``; its network and QONNX file are kept in ``DIR/models/<key>``.
 
     Raises
     ------
@@ -67,8 +68,10 @@ def evaluate(argument: Mapping[str, Any]) -> dict[str, Any]:
         validation, test = _accuracy(model, data, "val"), _accuracy(model, data, "test")
     kept = directory / "models" / argument["key"]
     models.save(model, kept)
+    with steps("export"):
+        onnx = _export(model, data.test.x[:problem.simulation.samples], kept / "model.onnx")
     with tempfile.TemporaryDirectory(prefix="bitwright-trial-") as scratch:
-        hardware = _measure(model, data, problem, Path(scratch), steps)
+        hardware = _measure(onnx, data, problem, Path(scratch), steps)
     trained = {"unit": "fraction", "source": f"{problem.dataset.name} validation"}
     return {
         "point": point.to_json(),
@@ -85,14 +88,12 @@ def evaluate(argument: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _measure(model: MLP, data: Dataset, problem: Problem, scratch: Path, steps: Steps) -> dict[str, Any]:
+def _measure(onnx: Path, data: Dataset, problem: Problem, scratch: Path, steps: Steps) -> dict[str, Any]:
     from hw_flow import fifo, folding, frontend, rtl
     from hw_flow.codesign.area import area
 
-    with steps("export"):
-        path = _export(model, data, scratch / "model.onnx")
     with steps("compile"):
-        program = frontend.compile_qonnx(path, name=TOP)
+        program = frontend.compile_qonnx(onnx, name=TOP)
         plan = folding.for_cycles(program.graph, problem.hardware.target_cycles)
         style, kind = problem.hardware.ram_style, problem.hardware.res_type
         nodes = {name: replace(node, ram_style=style, res_type=kind) for name, node in plan.items()}
@@ -148,11 +149,14 @@ def _simulate(program: Any, design: Design, x: np.ndarray, steps: Steps) -> dict
     }
 
 
-def _export(model: MLP, data: Dataset, path: Path) -> Path:
-    import torch
-    from brevitas.export import export_qonnx
+def _export(model: MLP, x: np.ndarray, path: Path) -> Path:
+    """Write the QONNX file, checked against Brevitas on frames ``x``."""
+    from hw_flow import export
 
-    export_qonnx(model, args=torch.from_numpy(data.test.x[:1]), export_path=str(path), dynamo=False)
+    try:
+        export.export(model, x, path)
+    except FlowError as error:
+        raise FatalError(str(error)) from error
     return path
 
 

@@ -13,7 +13,7 @@ from hw_flow.codesign.problem import parse
 PROBLEM: dict[str, Any] = {
     "name": "small", "dataset": "digits", "model": {"features": [64, 8, 10]},
     "weights": ["BIPOLAR", "TERNARY", "INT3"], "activations": ["BIPOLAR", "UINT2"],
-    "training": {"base_epochs": 4, "epochs": 2}, "hardware": {"target_cycles": 128}, "simulation": {"samples": 8},
+    "training": {"base_epochs": 10, "base_learning_rate": 0.02, "epochs": 4}, "hardware": {"target_cycles": 128}, "simulation": {"samples": 8},
 }
 
 
@@ -24,7 +24,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     directory = tmp_path_factory.mktemp("search")
     made = prepare({"problem": PROBLEM, "directory": str(directory)})
     assert made["checkpoint"] == "base"
-    assert 0.2 < made["val"] <= 1.0
+    assert 0.4 < made["val"] <= 1.0
     return directory, made
 
 
@@ -93,6 +93,6 @@ def test_hash_depends_on_what_is_measured_only() -> None:
     own = digest(parse(PROBLEM), point, "1")
     assert digest(parse({**PROBLEM, "search": {"trials": 99, "workers": 7}}), point, "1") == own
     assert digest(parse({**PROBLEM, "name": "other", "weights": ["INT3", "INT4"]}), point, "1") == own
-    assert digest(parse({**PROBLEM, "training": {"epochs": 3}}), point, "1") != own
+    assert digest(parse({**PROBLEM, "training": {"epochs": 5}}), point, "1") != own
     assert digest(parse({**PROBLEM, "search": {"seed": 2}}), point, "1") != own
     assert digest(parse(PROBLEM), point, "2") != own
