@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import Graph, LabelSelect, Tensor, Thresholding, Thresholds
@@ -47,6 +46,13 @@ def _thresholding(rng: np.random.Generator, source: str, out: str, shape: tuple[
     return _one(node, tensor, Tensor("y", shape, out))
 
 
+def _steps(step: int, out: str, levels: int, base: int) -> Graph:
+    """Thresholds each of which counts ``step``."""
+    thresholds = Thresholds(np.arange(levels, dtype=np.int64)[None] * 3 - 4, np.array([False]), base, step)
+    node = Thresholding(name="Thresholding_0", inputs=("x",), outputs=("y",), thresholds=thresholds)
+    return _one(node, Tensor("x", (4,), "INT5"), Tensor("y", (4,), out))
+
+
 def _label(source: str, channels: int, vectors: int = 1) -> Graph:
     shape = (channels,) if vectors == 1 else (vectors, channels)
     node = LabelSelect(name="LabelSelect_0", inputs=("x",), outputs=("y",))
@@ -76,6 +82,8 @@ def test_elementwise(tmp_path: Path) -> None:
         "bits": (_thresholding(rng, "BIPOLAR", "BIPOLAR", (8,), descending=True), 2),
         "pairs": (_thresholding(rng, "TERNARY", "UINT1", (6,)), 6),
         "deep": (_thresholding(rng, "INT12", "INT8", (12,), descending=True), 2),
+        "step2": (_steps(2, "INT3", 3, -4), 2),
+        "step3": (_steps(3, "UINT4", 5, 0), 4),
         "label1": (_label("INT4", 10), 1),
         "label5": (_label("INT4", 10), 5),
         "label7": (_label("UINT3", 7), 7),
@@ -88,12 +96,3 @@ def test_elementwise(tmp_path: Path) -> None:
     result = check_all(bundle(units, tmp_path), units, types, seed=7)
     for unit in units:
         assert result.streams[unit.ports[0].name].stalls == 0, unit.name  # one beat a cycle
-
-
-@pytest.mark.parametrize(("step", "out", "levels"), [(2, "INT3", 3), (3, "UINT4", 5)])
-def test_steps(tmp_path: Path, step: int, out: str, levels: int) -> None:
-    thresholds = Thresholds(np.arange(levels, dtype=np.int64)[None] * 3 - 4, np.array([False]), -4 if out == "INT3" else 0, step)
-    node = Thresholding(name="T", inputs=("x",), outputs=("y",), thresholds=thresholds)
-    graph = _one(node, Tensor("x", (4,), "INT5"), Tensor("y", (4,), out))
-    units = [graph_unit("step", graph, {"T": NodeFolding(2)}, tmp_path)]
-    check_all(bundle(units, tmp_path), units, {"step": "INT5"}, seed=1, frames=40)
