@@ -48,8 +48,11 @@ class BitConfig:
     input_scale: str = "float"
 
     def __post_init__(self) -> None:
-        if isinstance(self.weights, str):
-            raise ModelError(f"weights is the single name '{self.weights}'; give a list with one type a layer, or use BitConfig.uniform")
+        weights: object = self.weights
+        if isinstance(weights, str):
+            raise ModelError(
+                f"weights is the single name '{weights}'; give a list with one type a layer, or use BitConfig.uniform"
+            )
         layers = len(tuple(self.weights))
         if layers == 0:
             raise ModelError("weights is empty; give one type a layer")
@@ -105,7 +108,8 @@ class BitConfig:
         elif re.fullmatch(r"int[2-8]", lower):
             weight, activation = lower.upper(), f"U{lower.upper()}"
         else:
-            raise ModelError(f"unknown bit configuration '{name}'; use w<1-8>a<1-8>, ternary, bipolar, int2 .. int8, or list the types")
+            known = "w<1-8>a<1-8>, ternary, bipolar, int2 .. int8"
+            raise ModelError(f"unknown bit configuration '{name}'; use {known}, or list the types")
         defaults: dict[str, Any] = {}
         if weight == activation == "BIPOLAR":
             defaults = {"input": "BIPOLAR", "weight_scale": "constant"}
@@ -123,7 +127,9 @@ class BitConfig:
         else:
             raise ModelError(f"bits is {value!r}; give a short name such as w2a2, or a mapping with weights and activations")
         if config.layers != layers:
-            raise ModelError(f"the bit configuration has {config.layers} layers, the network {layers}; give {layers} weight types")
+            raise ModelError(
+                f"the bit configuration has {config.layers} layers, the network {layers}; give {layers} weight types"
+            )
         return config
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.bits import BitConfig
 from models.errors import ModelError
@@ -22,7 +22,8 @@ def save(model: MLP, directory: Path) -> None:
     """Write ``model`` into ``directory`` (made if needed); each file appears whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
     write_tensors(directory / WEIGHTS, model.state_dict())
-    write_text(directory / CONFIG, json.dumps({"version": 1, "model": model.spec.to_dict(), "bits": model.bits.to_dict()}, indent=2))
+    description = {"version": 1, "model": model.spec.to_dict(), "bits": model.bits.to_dict()}
+    write_text(directory / CONFIG, json.dumps(description, indent=2))
 
 
 def load(directory: Path) -> MLP:
@@ -49,7 +50,8 @@ def load_config(path: Path) -> tuple[MLPSpec, BitConfig]:
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such file; give the folder that training wrote") from error
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: not a network description ({type(error).__name__}: {error}); train or copy it again") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise ModelError(f"{path}: not a network description ({reason}); train or copy it again") from error
 
 
 def load_weights(model: MLP, source: Path | MLP, *, strict: bool = True) -> list[str]:
@@ -69,7 +71,8 @@ def load_weights(model: MLP, source: Path | MLP, *, strict: bool = True) -> list
     -------
     Names of the tensors that were not taken.
     """
-    if isinstance(source, nn.Module):
+    bits: BitConfig | None
+    if isinstance(source, MLP):
         state: dict[str, Tensor] = source.state_dict()
         where, bits = "source network", source.bits
     else:
@@ -82,8 +85,9 @@ def load_weights(model: MLP, source: Path | MLP, *, strict: bool = True) -> list
     taken = {name: state[name] for name in floats if name in state and state[name].shape == own[name].shape}
     skipped = [name for name in floats if name not in taken]
     if strict and skipped:
-        reason = f"has shape {list(state[skipped[0]].shape)}, not {list(own[skipped[0]].shape)}" if skipped[0] in state else "is missing"
-        raise ModelError(f"{where}: tensor '{skipped[0]}' {reason}; use a checkpoint of the same shape, or strict=False")
+        name = skipped[0]
+        reason = f"has shape {list(state[name].shape)}, not {list(own[name].shape)}" if name in state else "is missing"
+        raise ModelError(f"{where}: tensor '{name}' {reason}; use a checkpoint of the same shape, or strict=False")
     model.load_state_dict(taken, strict=False)
     model.reset_scales()
     if bits is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import brevitas.nn as qnn
 import torch
@@ -205,19 +205,28 @@ class MLP(nn.Module):
         self.bits = BitConfig.parse(bits, self.spec.layers)
         self.centre = None if self.bits.input.startswith("UINT") else Centre()
         self.quant_input = qnn.QuantIdentity(act_quant=quantisers.input_quantiser(self.bits.input, self.bits.input_scale))
-        self.layers = nn.ModuleList(Layer(self.spec, self.bits, index) for index in range(self.spec.layers))
+        layers = nn.ModuleList(Layer(self.spec, self.bits, index) for index in range(self.spec.layers))
+        self.layers = cast("Sequence[Layer]", layers)  # a ModuleList does not say of what
         self.output_norm = OutputNorm() if output_norm else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``[N, classes]``."""
+        return self.classify(self.quantise(x))
+
+    def quantise(self, x: Tensor) -> Tensor:
+        """The quantised input ``[N, inputs]``; it has nothing to learn, so training does it once."""
         if x.dim() > 2:
             x = x.flatten(1)
-        if self.centre is not None:
-            x = self.centre(x)
-        x = self.quant_input(x)
+        quantised: Tensor = self.quant_input(x if self.centre is None else self.centre(x))
+        return quantised
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits ``[N, classes]`` of a quantised input."""
         for layer in self.layers:
             x = layer(x)
-        return x if self.output_norm is None else self.output_norm(x)
+        if self.output_norm is not None:
+            x = self.output_norm(x)
+        return x
 
     def clip_weights(self) -> None:
         """Clamp the weights of BIPOLAR and constant-scale layers to [-1, 1], after an optimiser step.
@@ -239,9 +248,7 @@ class MLP(nn.Module):
         training = self.training
         self.eval()
         with torch.no_grad():
-            if x.dim() > 2:
-                x = x.flatten(1)
-            y = self.quant_input(x if self.centre is None else self.centre(x))
+            y = self.quantise(x)
             for layer in self.layers:
                 y_linear = layer.linear(y)
                 for module in (layer.bias, layer.norm):
@@ -251,7 +258,6 @@ class MLP(nn.Module):
         self.train(training)
 
 
-def _activation(name: str, scale: str) -> nn.Module:
+def _activation(name: str, scale: str) -> qnn.QuantReLU | qnn.QuantIdentity:
     quantiser = quantisers.activation_quantiser(name, scale)
-    module: nn.Module = (qnn.QuantReLU if name.startswith("UINT") else qnn.QuantIdentity)(act_quant=quantiser)
-    return module
+    return (qnn.QuantReLU if name.startswith("UINT") else qnn.QuantIdentity)(act_quant=quantiser)

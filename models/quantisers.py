@@ -35,18 +35,18 @@ _RESTRICT = {
 }
 
 
-class _Common(ExtendedInjector):  # type: ignore[misc]  # brevitas has no type hints
+class _Common(ExtendedInjector):
     bit_width_impl_type = BitWidthImplType.CONST
     zero_point_impl = ZeroZeroPoint
     float_to_int_impl_type = FloatToIntImplType.ROUND
     scaling_min_val = 1e-8
 
 
-class _Weight(_Common, WeightQuantSolver):  # type: ignore[misc]  # brevitas has no type hints
+class _Weight(_Common, WeightQuantSolver):
     pass
 
 
-class _Activation(_Common, ActQuantSolver):  # type: ignore[misc]  # brevitas has no type hints
+class _Activation(_Common, ActQuantSolver):
     pass
 
 
@@ -133,12 +133,10 @@ def gaussian_threshold(name: str, scale: str, std: float = 1.0) -> float:
 
 def int_scaling(name: str, scale: str, narrow: bool) -> int:
     """Brevitas' divisor: the scale factor is threshold / int_scaling."""
-    bits = bits_of(name)
+    levels = 1 << (bits_of(name) - signed(name))
     if scale == "power_of_two":
-        return 2 ** (bits - 1) if signed(name) else 2**bits
-    if not signed(name):
-        return 2**bits - 1
-    return 2 ** (bits - 1) - narrow
+        return levels
+    return levels - narrow if signed(name) else levels - 1
 
 
 def best_weight_scale(weight: Tensor, name: str, per_channel: bool) -> Tensor:

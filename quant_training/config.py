@@ -20,8 +20,8 @@ class DataConfig(BaseModel):
     folder: Path | None = None
     label: str | int | None = None
     columns: list[str | int] | None = None
-    val_fraction: float = Field(0.1, ge=0, lt=1)
-    test_fraction: float = Field(0.2, ge=0, lt=1)
+    val_fraction: float = Field(default=0.1, ge=0, lt=1)
+    test_fraction: float = Field(default=0.2, ge=0, lt=1)
     seed: int = 0
     power_of_two: bool = False
 
@@ -66,25 +66,25 @@ class TrainConfig(BaseModel):
     bits: str | dict[str, Any] = "w4a4"
     data: DataConfig = DataConfig()
     output: Path | None = None
-    epochs: int = Field(30, ge=1)
-    batch_size: int = Field(256, ge=2)
-    learning_rate: float = Field(0.01, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    epochs: int = Field(default=30, ge=1)
+    batch_size: int = Field(default=256, ge=2)
+    learning_rate: float = Field(default=0.01, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
     loss: Literal["cross_entropy", "squared_hinge"] = "cross_entropy"
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    patience: int | None = Field(None, ge=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    patience: int | None = Field(default=None, ge=1)
     keep: Literal["best", "last"] = "best"
-    shift: int = Field(0, ge=0)
+    shift: int = Field(default=0, ge=0)
     start: Path | None = None
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     resume: bool = False
-    checkpoint_seconds: float = Field(10.0, ge=0)
+    checkpoint_seconds: float = Field(default=10.0, ge=0)
     accelerator: str = "auto"
     devices: int | str = 1
     strategy: str = "auto"
     precision: str = "32-true"
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
     progress: bool = True
 
     def __init__(self, **values: Any) -> None:

@@ -39,7 +39,8 @@ class Split:
     def x(self) -> FloatArray:
         """float32 ``[N, features]`` in [0, 1]."""
         levels = np.arange(int(self.integers.max(initial=0)) + 1, dtype=np.float64) * float(self.scale)
-        return levels.astype(np.float32)[self.integers]
+        x: FloatArray = levels.astype(np.float32)[self.integers]
+        return x
 
     def take(self, count: int) -> Split:
         """The first ``count`` samples."""
@@ -108,7 +109,8 @@ def make_dataset(
     if len(x) - tests - vals < 1:
         raise TrainingError(f"{name}: {len(x)} samples leave none to train on; lower val_fraction and test_fraction")
     test_rows, val_rows, train_rows = order[:tests], order[tests : tests + vals], order[tests + vals :]
-    parts = [(x[train_rows], y[train_rows]), (x[val_rows], y[val_rows]), test if test is not None else (x[test_rows], y[test_rows])]
+    held_out = test if test is not None else (x[test_rows], y[test_rows])
+    parts = [(x[train_rows], y[train_rows]), (x[val_rows], y[val_rows]), held_out]
     ranges: NDArray[np.float64] | None = None
     if not all(_is_plain_integer(part) for part, _ in parts):
         low, high = parts[0][0].min(axis=0).astype(np.float64), parts[0][0].max(axis=0).astype(np.float64)
@@ -129,7 +131,8 @@ def to_integers(x: NDArray[Any], ranges: NDArray[np.float64], bits: int = 8) -> 
     low, span = ranges[:, 0], ranges[:, 1] - ranges[:, 0]
     top = 2**bits - 1
     scaled = (x.astype(np.float64) - low) / np.where(span > 0, span, 1.0) * top
-    return np.clip(np.rint(scaled), 0, top)
+    integers: NDArray[np.float64] = np.clip(np.rint(scaled), 0, top)
+    return integers
 
 
 def _is_plain_integer(x: NDArray[Any]) -> bool:

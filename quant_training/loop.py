@@ -11,10 +11,10 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
-from models.mlp import MLP
 from torch import Tensor
 from torch.nn import functional
 
+from models.mlp import MLP
 from quant_training.config import TrainConfig
 from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
@@ -22,7 +22,7 @@ from quant_training.metrics import accuracy_of, loss_of
 
 
 class Batches:
-    """Shuffled batches of tensors that are in memory already: no workers, no copies, no collation.
+    """Shuffled row numbers of tensors that are in memory already: no workers, no copies, no collation.
 
     The order depends on seed and epoch alone, so that a resumed run sees the same batches. With several
     devices each takes its share of every epoch.
@@ -37,17 +37,16 @@ class Batches:
     def __len__(self) -> int:
         return self.share // self.size
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Tensor]:
         module = self.module
         generator = torch.Generator().manual_seed(module.config.seed * 1_000_003 + module.current_epoch)
         order = torch.randperm(len(module.y), generator=generator)
         order = order[module.trainer.global_rank :: module.trainer.world_size].to(module.y.device)
         for step in range(len(self)):
-            rows = order[step * self.size : (step + 1) * self.size]
-            yield module.x[rows], module.y[rows]
+            yield order[step * self.size : (step + 1) * self.size]
 
 
-class QuantModule(pl.LightningModule):  # type: ignore[misc]  # lightning is untyped here
+class QuantModule(pl.LightningModule):
     """Quantisation-aware training of one network on tensors in memory."""
 
     def __init__(self, model: MLP, data: Dataset, config: TrainConfig) -> None:
@@ -67,7 +66,8 @@ class QuantModule(pl.LightningModule):  # type: ignore[misc]  # lightning is unt
     def configure_optimizers(self) -> Any:
         config = self.config
         optimizer = torch.optim.Adam(
-            self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=self.device.type in ("cpu", "cuda"),
+            self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
         )
         if config.schedule != "plateau":
             return optimizer
@@ -76,8 +76,15 @@ class QuantModule(pl.LightningModule):  # type: ignore[misc]  # lightning is unt
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "val_loss", "interval": "epoch"}}
 
     def on_fit_start(self) -> None:
-        self.x, self.y = self.x.to(self.device), self.y.to(self.device)
-        self.val_x, self.val_y = self.val_x.to(self.device), self.val_y.to(self.device)
+        self.y, self.val_y = self.y.to(self.device), self.val_y.to(self.device)
+        x = self.x.to(self.device)
+        if self.config.shift and self.image is not None:
+            x = padded(x, self.image, self.config.shift)
+        shape = x.shape
+        # Quantising the input is half the work of a small network's first layer, and never changes.
+        with torch.no_grad():
+            self.x = self.model.quantise(x.flatten(1)).reshape(shape)
+            self.val_x = self.model.quantise(self.val_x.to(self.device))
         self.total = torch.zeros((), device=self.device)
 
     def on_train_epoch_start(self) -> None:
@@ -93,12 +100,10 @@ class QuantModule(pl.LightningModule):  # type: ignore[misc]  # lightning is unt
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.config.learning_rate * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress)))
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         del batch_idx
-        x, y = batch
-        if self.config.shift and self.image is not None:
-            x = shifted(x, self.image, self.config.shift)
-        loss = loss_of(self.model(x), y, self.config.loss, self.config.label_smoothing)
+        x = self.x[batch] if self.x.dim() == 2 else shifted(self.x, batch, self.config.shift)
+        loss = loss_of(self.model.classify(x), self.y[batch], self.config.loss, self.config.label_smoothing)
         self.total += loss.detach()
         return loss
 
@@ -110,14 +115,13 @@ class QuantModule(pl.LightningModule):  # type: ignore[misc]  # lightning is unt
         epoch = self.current_epoch
         train_loss = float(self.total) / max(1, self.trainer.num_training_batches)
         if not math.isfinite(train_loss):
-            raise TrainingError(
-                f"epoch {epoch}: the loss is {train_loss}; lower learning_rate (now {self.config.learning_rate:g}) or use wider types"
-            )
+            rate = f"{self.config.learning_rate:g}"
+            raise TrainingError(f"epoch {epoch}: the loss is {train_loss}; lower learning_rate (now {rate}) or use wider types")
         row = {"epoch": float(epoch), "train_loss": train_loss}
         if len(self.val_y):
             self.model.eval()
             with torch.no_grad():
-                logits = self.model(self.val_x)
+                logits = self.model.classify(self.val_x)
             self.model.train()
             row["val_loss"] = float(loss_of(logits, self.val_y, self.config.loss))
             row["val_accuracy"] = accuracy_of(logits, self.val_y)
@@ -139,20 +143,19 @@ class QuantModule(pl.LightningModule):  # type: ignore[misc]  # lightning is unt
         self.best_score = (saved["best_score"][0], saved["best_score"][1])
 
 
-def shifted(x: Tensor, image: tuple[int, ...], most: int) -> Tensor:
-    """Move each image of ``[N, channels * H * W]`` by up to ``most`` pixels; zeros come in."""
-    height, width = image
-    images = x.reshape(len(x), -1, height, width)
-    padded = functional.pad(images, (most, most, most, most))
-    offset = torch.randint(0, 2 * most + 1, (2, len(x), 1), device=x.device)
-    rows = (offset[0] + torch.arange(height, device=x.device))[:, None, :, None]
-    columns = (offset[1] + torch.arange(width, device=x.device))[:, None, None, :]
-    sample = torch.arange(len(x), device=x.device)[:, None, None, None]
-    channel = torch.arange(images.shape[1], device=x.device)[None, :, None, None]
-    return padded[sample, channel, rows, columns].reshape(len(x), -1)
+def padded(x: Tensor, image: tuple[int, ...], most: int) -> Tensor:
+    """Images ``[N, channels * H * W]`` with a border of ``most`` zeros, ``[N, channels, H + 2 most, W + 2 most]``."""
+    return functional.pad(x.reshape(len(x), -1, *image), (most, most, most, most))
 
 
-class Snapshot(Checkpoint):  # type: ignore[misc]  # lightning is untyped here
+def shifted(x: Tensor, rows: Tensor, most: int) -> Tensor:
+    """The images ``rows`` out of padded ones ``x``, each moved by up to ``most`` pixels; ``[len(rows), features]``."""
+    windows = x.unfold(2, x.shape[2] - 2 * most, 1).unfold(3, x.shape[3] - 2 * most, 1)
+    down, right = torch.randint(0, 2 * most + 1, (2, len(rows)), device=x.device)
+    return windows[rows, :, down, right].flatten(1)
+
+
+class Snapshot(Checkpoint):
     """Writes the state of the run at the end of an epoch, whole or not at all.
 
     The file is Lightning's own checkpoint format, a torch file. It is only ever read with
@@ -174,7 +177,7 @@ class Snapshot(Checkpoint):  # type: ignore[misc]  # lightning is untyped here
         self.last = time.monotonic()
 
 
-class Progress(Callback):  # type: ignore[misc]  # lightning is untyped here
+class Progress(Callback):
     """One bar over all epochs, with the time left."""
 
     def __init__(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from models.mlp import MLP
 from torch import Tensor
 from torch.nn import functional
 
+from models.mlp import MLP
 from quant_training.dataset import Split
 
 

@@ -128,7 +128,9 @@ def read_csv(path: Path, label: str | int | None, columns: Sequence[str | int] |
     width = len(rows[0])
     for line, row in enumerate(body, start=first):
         if len(row) != width:
-            raise TrainingError(f"{path}, row {line}: has {len(row)} cells, the first row {width}; give each row the same columns")
+            raise TrainingError(
+                f"{path}, row {line}: has {len(row)} cells, the first row {width}; give each row the same columns"
+            )
     target = _column(path, -1 if label is None else label, header, width)
     chosen = [_column(path, c, header, width) for c in columns] if columns else [c for c in range(width) if c != target]
     if not chosen or target in chosen:
@@ -169,8 +171,9 @@ def npz_parts(path: Path) -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDAr
         if x is None and y is None and ending == "_test":
             break
         if x is None or y is None:
+            found = ", ".join(sorted(arrays)) or "none"
             raise TrainingError(
-                f"{path}: has no arrays x{ending} and y{ending} (found {', '.join(sorted(arrays)) or 'none'}); name them x and y, "
+                f"{path}: has no arrays x{ending} and y{ending} (found {found}); name them x and y, "
                 "or x_train, y_train, x_test, y_test"
             )
         if len(x) != len(y) or y.ndim != 1:

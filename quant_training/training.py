@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ class TrainResult:
             "train_accuracy": self.train_accuracy, "val_accuracy": self.val_accuracy, "test_accuracy": self.test_accuracy,
             "epochs": self.epochs, "seconds": round(self.seconds, 3), "samples": len(self.data.train),
         }
-        return {**{key: None if value != value else value for key, value in values.items()}, "history": self.history}
+        return {**{key: None if math.isnan(value) else value for key, value in values.items()}, "history": self.history}
 
 
 def run_training(config: TrainConfig) -> TrainResult:
@@ -97,8 +98,9 @@ def train(model: MLP, data: Dataset, config: TrainConfig) -> TrainResult:
     from quant_training.metrics import evaluate
 
     result = TrainResult(
-        model, data, *(evaluate(model, part) for part in (data.train, data.val, data.test)),
-        epochs=len(module.history), seconds=seconds, history=module.history, directory=output,
+        model=model, data=data, train_accuracy=evaluate(model, data.train), val_accuracy=evaluate(model, data.val),
+        test_accuracy=evaluate(model, data.test), epochs=len(module.history), seconds=seconds, history=module.history,
+        directory=output,
     )
     if output is not None:
         _save(result, config, key)
@@ -124,15 +126,16 @@ def _fit(model: MLP, data: Dataset, config: TrainConfig, snapshot: Path | None) 
     if config.progress:
         callbacks.append(Progress())
     module = QuantModule(model, data, config)
+    switches: dict[str, Any] = config.model_dump(include={"accelerator", "devices", "strategy", "precision"})
     threads = torch.get_num_threads()
     with _quiet(), torch.random.fork_rng():
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         try:
             trainer = Trainer(
-                max_epochs=config.epochs, accelerator=config.accelerator, devices=config.devices, strategy=config.strategy,
-                precision=config.precision, callbacks=callbacks, logger=False, enable_checkpointing=snapshot is not None,
-                enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, limit_val_batches=0,
+                **switches, max_epochs=config.epochs, callbacks=callbacks, logger=False,
+                enable_checkpointing=snapshot is not None, enable_progress_bar=False, enable_model_summary=False,
+                num_sanity_val_steps=0, limit_val_batches=0,
             )
             resume = str(snapshot) if snapshot is not None and snapshot.exists() else None
             model.train()
@@ -147,7 +150,8 @@ def _fit(model: MLP, data: Dataset, config: TrainConfig, snapshot: Path | None) 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence Lightning's notes on hardware and on worker processes, which these loaders do not have."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")]
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
@@ -164,10 +168,14 @@ def _quiet() -> Iterator[None]:
 def _check_fit(model: MLP, data: Dataset, config: TrainConfig) -> None:
     if model.spec.inputs != data.features:
         shape = " x ".join(map(str, data.input_shape))
-        raise TrainingError(f"the network takes {model.spec.inputs} inputs, {data.name} has {data.features} ({shape}); set inputs")
+        raise TrainingError(
+            f"the network takes {model.spec.inputs} inputs, {data.name} has {data.features} ({shape}); set inputs"
+        )
     outputs = 1 if model.spec.classes == 1 and len(data.classes) == 2 else len(data.classes)
     if model.spec.classes != outputs and model.spec.classes < len(data.classes):
-        raise TrainingError(f"the network has {model.spec.classes} outputs, {data.name} has {len(data.classes)} classes; set classes")
+        raise TrainingError(
+            f"the network has {model.spec.classes} outputs, {data.name} has {len(data.classes)} classes; set classes"
+        )
     if len(data.train) < 2:
         raise TrainingError(f"{data.name} has {len(data.train)} training samples; give at least 2")
     if config.shift and len(data.input_shape) < 2:

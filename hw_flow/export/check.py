@@ -48,7 +48,7 @@ class Check:
 
 @dataclass(frozen=True, eq=False)
 class _Trace:
-    """One activation quantiser in Brevitas: what went in and what came out, float32 ``[N, C]``."""
+    """One activation quantiser: what went in and what came out, float32 ``[N, C]``."""
 
     before: np.ndarray
     after: np.ndarray
@@ -72,8 +72,10 @@ def check(model: MLP, content: bytes, x: np.ndarray, path: Path) -> Check:
     products = [node for node in moving if node.op_type in ("MatMul", "Gemm")]
     quantisers = [node for node in moving if node.op_type in ("Quant", "BipolarQuant")]
     if len(products) != model.spec.layers or len(quantisers) != model.spec.layers:
-        raise FlowError(f"{path}: the export has {len(products)} matrix products and {len(quantisers)} activation quantisers, the network"
-                        f" {model.spec.layers} of each; this is a fault of the exporter")
+        raise FlowError(
+            f"{path}: the export has {len(products)} matrix products and {len(quantisers)} activation quantisers,"
+            f" the network {model.spec.layers} of each; this is a fault of the exporter"
+        )
     elements = ties = 0
     for layer, product in zip(model.layers, products, strict=True):
         elements += _compare_weights(layer, reference, product, path)
@@ -83,7 +85,8 @@ def check(model: MLP, content: bytes, x: np.ndarray, path: Path) -> Check:
         last = order.index(node.name)
         values = reference.run(order[first : last + 1], fed)
         bound = None if index == 0 else _bound(model.layers[index - 1], traces[index - 1].after, trace.before)
-        ties += _compare(node.output[0], values[node.output[0]], values[node.input[0]], trace, bound, path)
+        found = _Trace(values[node.input[0]], values[node.output[0]])
+        ties += _compare(f"{path}: quantised tensor '{node.output[0]}'", found, trace, bound)
         elements += trace.after.size
         fed, first = {node.output[0]: trace.after}, last + 1
     return Check(outputs, len(products) + len(quantisers), elements, ties)
@@ -122,8 +125,10 @@ def _compare_weights(layer: Layer, reference: Reference, product: Any, path: Pat
     name = product.input[1]
     theirs = reference.static[name]
     if ours.shape != theirs.shape or not np.array_equal(ours, theirs):
-        raise FlowError(f"{path}: weights '{name}' of {product.name} differ from Brevitas' in {_count(ours, theirs)}; this is a fault of the"
-                        " exporter, use the tested versions in constraints.txt")
+        raise FlowError(
+            f"{path}: weights '{name}' of {product.name} differ from Brevitas' in {_count(ours, theirs)};"
+            " this is a fault of the exporter, use the tested versions in constraints.txt"
+        )
     return int(ours.size)
 
 
@@ -151,15 +156,17 @@ def _bound(layer: Layer, x: np.ndarray, before: np.ndarray) -> np.ndarray:
     return bound
 
 
-def _compare(name: str, theirs: np.ndarray, before: np.ndarray, trace: _Trace, bound: np.ndarray | None, path: Path) -> int:
-    """Number of ties between ``theirs`` and the trace of one quantiser; FlowError for any other difference."""
-    different = theirs.reshape(trace.after.shape) != trace.after
-    if not different.any():
-        return 0
-    apart = np.abs(before.reshape(trace.before.shape).astype(np.float64) - trace.before)
-    fault = different if bound is None else different & (apart > bound)
+def _compare(what: str, theirs: _Trace, ours: _Trace, bound: np.ndarray | None) -> int:
+    """Number of ties between QONNX and Brevitas at one quantiser; FlowError for any other difference."""
+    after, before = (part.reshape(ours.after.shape) for part in (theirs.after, theirs.before))
+    different = after != ours.after
+    apart = np.abs(before.astype(np.float64) - ours.before)
+    fault = different if bound is None else different & ~(apart <= bound)
     if fault.any():
         frame, channel = (int(part[0]) for part in np.nonzero(fault))
-        raise FlowError(f"{path}: quantised tensor '{name}' differs from Brevitas' in {int(fault.sum())} of {fault.size} elements, first at frame"
-                        f" {frame}, channel {channel}: {theirs.reshape(fault.shape)[frame, channel]:g} for {trace.after[frame, channel]:g}")
+        raise FlowError(
+            f"{what} differs from Brevitas' in {int(fault.sum())} of {fault.size} elements, first at frame {frame},"
+            f" channel {channel}: {after[frame, channel]:g} for {ours.after[frame, channel]:g};"
+            " this is a fault of the exporter, use the tested versions in constraints.txt"
+        )
     return int(different.sum())

@@ -94,7 +94,9 @@ def export_checkpoint(trained: str | Path, output: str | Path) -> dict[str, Any]
     except OSError as error:
         raise FlowError(f"{settings}: cannot read ({error.strerror}); give a folder that `bitwright train` wrote") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise FlowError(f"{settings}: not the settings of a training ({error}); give a folder that `bitwright train` wrote") from error
+        raise FlowError(
+            f"{settings}: not the settings of a training ({error}); give a folder that `bitwright train` wrote"
+        ) from error
     return export(models.load(trained), config.data.load(), output).to_json()
 
 
@@ -102,7 +104,9 @@ def _samples(model: MLP, data: Dataset | np.ndarray) -> np.ndarray:
     x = np.asarray(data if isinstance(data, np.ndarray) else data.test.take(_SAMPLES).x, dtype=np.float32)
     x = x.reshape(len(x), -1)
     if x.shape[0] == 0 or x.shape[1] != model.spec.inputs:
-        raise FlowError(f"export: samples have shape {list(x.shape)}; the network takes [N, {model.spec.inputs}] with N at least 1")
+        raise FlowError(
+            f"export: samples have shape {list(x.shape)}; the network takes [N, {model.spec.inputs}] with N at least 1"
+        )
     return x
 
 
