@@ -27,17 +27,18 @@ from hw_flow.ir import MVAU, Graph, Node
 # Default rule: one-bit products computed in one cycle; FINN's TFC w1a1 at 64 cycles uses 992.
 DEFAULT_BIT_PRODUCTS = 1024
 _LEAST_DEFAULT_CYCLES = 16
-# A bit in a converter is a register, a multiplexer and its share of control, and makes the FIFO beside it wider.
-_CONVERTER_WEIGHT = 16.0
+# What lanes cost beside multipliers, in LUTs on xc7, fitted to Yosys' results for a 64-32-32-10 network with 2-bit weights:
+# a bit of the input stream (FIFO, replay buffer), a bit of an accumulator (and as much for its comparator), a bit in a converter.
+_STREAM_BIT, _SUM_BIT, _CONVERTER_BIT = 1.5, 1.0, 1.0
 
 
 def for_cycles(graph: Graph, target: int, fixed: Mapping[str, NodeFolding] | None = None) -> FoldingPlan:
     """The folding with the least parallel hardware whose every node needs at most ``target`` cycles a frame.
 
-    Each matrix gets the smallest PE*SIMD that meets the target. Among equals the choice is the one with
-    the cheapest streams: neighbours with the same lanes need no converter, lanes that divide each other a
-    simple one; then narrow streams and few accumulators. Exact on chains and trees; at a join of
-    several streams only the first counts.
+    Each matrix gets the smallest PE*SIMD that meets the target. Among equals the choice is the one whose
+    streams, accumulators and comparators cost least; neighbours with the same lanes need no converter,
+    lanes that divide each other a small one, others a big one. Exact on chains and trees; at a join
+    of several streams only the first counts.
 
     Parameters
     ----------
@@ -162,20 +163,20 @@ def _reachable(graph: Graph, options: Mapping[str, list[NodeFolding]], target: i
 
 
 def _overhead(node: Node, folding: NodeFolding, graph: Graph) -> float:
-    """What lanes cost beside the multipliers, in bits: stream registers, accumulators, comparators."""
-    cost = float(input_lanes(node, folding) * graph.input_of(node).width)
+    """What lanes cost beside the multipliers, about in LUTs: streams, accumulators, comparators."""
+    cost = _STREAM_BIT * input_lanes(node, folding) * graph.input_of(node).width
     if isinstance(node, MVAU):
-        levels = node.thresholds.levels if node.thresholds is not None else 0
-        cost += folding.pe * int(DataType[node.acc_dtype].bitwidth()) * (1 + levels)
+        parts = 1 if node.thresholds is None else 2
+        cost += _SUM_BIT * folding.pe * int(DataType[node.acc_dtype].bitwidth()) * parts
     return cost
 
 
 def _converter(graph: Graph, source: Node, out: NodeFolding, sink: Node, into: NodeFolding) -> float:
-    """Bits held by the width converter between two nodes: none, the wider beat, or the common multiple; weighted."""
+    """Cost of the width converter between two nodes, by the bits it holds: none, the wider beat, or the common multiple."""
     left, right = output_lanes(source, out), input_lanes(sink, into)
     if left == right:
         return 0.0
-    return _CONVERTER_WEIGHT * graph.output_of(source).width * left * right / gcd(left, right)
+    return _CONVERTER_BIT * graph.output_of(source).width * left * right / gcd(left, right)
 
 
 def _cost_at(costs: list[tuple[float, dict[str, int]]], index: int) -> float:

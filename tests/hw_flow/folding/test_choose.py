@@ -1,5 +1,7 @@
 """Foldings chosen for a target, unfolded, and by the default rule."""
 
+from itertools import pairwise
+
 import pytest
 
 from hw_flow import folding
@@ -22,10 +24,19 @@ def test_every_node_meets_the_target_with_the_least_lanes(target):
             assert chosen == min(fits)
 
 
-def test_neighbours_match_where_it_costs_nothing():
-    plan = folding.for_cycles(mlp([64, 64, 64, 64], label=False), 64)
-    assert plan["MVAU_0"].pe == plan["MVAU_1"].simd
-    assert plan["MVAU_1"].pe == plan["MVAU_2"].simd
+@pytest.mark.parametrize(("dims", "target"), [([64, 64, 64, 64], 64), ([48, 32, 96, 12], 48), ([784, 64, 64, 64, 10], 64)])
+def test_lanes_of_neighbours_divide_each_other(dims, target):
+    graph = mlp(dims, label=False)
+    plan = folding.for_cycles(graph, target)
+    for left, right in pairwise(graph):
+        narrow, wide = sorted((plan[left.name].pe, plan[right.name].simd))
+        assert wide % narrow == 0
+
+
+def test_neighbours_match_at_equal_cost():
+    graph = mlp([12, 12], inputs="UINT8", label=False)
+    plan = folding.for_cycles(graph, 1)
+    assert plan["Thresholding_0"].pe == plan["MVAU_0"].simd == 12
 
 
 def test_target_out_of_reach_says_what_is_reachable():

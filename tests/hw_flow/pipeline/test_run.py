@@ -101,3 +101,15 @@ def test_a_missing_compiler_is_told_before_the_training(tmp_path, monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(SimError, match=r"^g\+\+: not found; a C\+\+ compiler is needed for simulation"):
         run(RunConfig(name="tiny", train={"epochs": 1000}), tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_from_training_to_report(tmp_path):
+    config = RunConfig(
+        name="digits", train={"model": "digits", "bits": "w1a1", "epochs": 2}, build={"target_cycles": 128}, synth={"targets": []})
+    report = run(config, tmp_path / "out").report
+    assert report.verification.bit_exact
+    assert set(report.seconds) == {"train", "export", "build", "simulate"}
+    assert report.accuracy["accuracy_test"].source.startswith("brevitas-")
+    assert report.accuracy["accuracy_hardware"].value == pytest.approx(report.accuracy["accuracy_test"].value, abs=0.5)
+    assert run(config, tmp_path / "out").reused == ("train", "export", "build", "simulate")
