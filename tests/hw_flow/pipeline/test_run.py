@@ -106,7 +106,8 @@ def test_a_missing_compiler_is_told_before_the_training(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_from_training_to_report(tmp_path):
     config = RunConfig(
-        name="digits", train={"model": "digits", "bits": "w1a1", "epochs": 2}, build={"target_cycles": 128}, synth={"targets": []})
+        name="digits", train={"model": "digits", "bits": "w1a1", "epochs": 2}, build={"target_cycles": 128},
+        synth={"targets": []})
     report = run(config, tmp_path / "out").report
     assert report.verification.bit_exact
     assert set(report.seconds) == {"train", "export", "build", "simulate"}
