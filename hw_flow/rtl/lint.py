@@ -56,6 +56,8 @@ _MVAU: tuple[Parameters, ...] = (
 # Parameter sets by kernel; kernels that are not listed are seen below these.
 SETS: Mapping[str, Sequence[Parameters]] = {
     "bw_dot": _DOT,
+    "bw_dot_digits": ({"Simd": 5}, {"Simd": 1, "WeightWidth": 7, "SumWidth": 12, "ActKind": "bw_pkg::Signed"},
+                      {"WeightWidth": 2, "WeightKind": "bw_pkg::Unsigned"}),
     "bw_mvau": (
         *({"Mw": 4 * int(dot["Simd"]), "Mh": 8, **dot, **more} for dot, more in zip(_DOT, _MVAU, strict=True)),
         {"Mw": 8, "Mh": 4, "Pe": 4, "Simd": 8}, {"Mw": 12, "Mh": 9, "Pe": 3, "Simd": 4}, {"Mw": 4, "Mh": 8, "Pe": 2, "Simd": 4},
