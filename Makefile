@@ -23,7 +23,9 @@ $(STAMP): pyproject.toml constraints.txt
 setup: $(STAMP) ## create .venv and install everything
 
 demo: $(STAMP) ## train, build, simulate, synthesise and search on the embedded digits
-	$(BIN)/python benchmarks/demo.py --output demo-output
+	$(BIN)/bitwright run benchmarks/demo.yaml --output demo-output/digits
+	$(BIN)/bitwright search run benchmarks/search_demo.yaml --output demo-output/search
+	@echo "pictures: demo-output/digits/report.png demo-output/search/front.png"
 
 test: $(STAMP) ## the tests that CI runs
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow"
