@@ -3,7 +3,7 @@
 Knows streams and arrays, nothing of neural networks.
 """
 
-from sim.build import Source, build
+from sim.builder import Source, build
 from sim.errors import SimError
 from sim.model import Model
 from sim.profiles import Profile
