@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +62,7 @@ def run(
     if file.exists() and load(file).model_dump(exclude={"search"}) != problem.model_dump(exclude={"search"}):
         raise FlowError(f"{directory}: holds the search of another problem; give an empty folder as --output")
     directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory):
+    with _locked(directory), _stoppable():
         write_text(file, text)
         return _Loop(problem, directory, evaluator or default_evaluator(), progress or Silent()).run()
 
@@ -94,6 +96,19 @@ def _locked(directory: Path) -> Iterator[None]:
         except OSError as error:
             raise FlowError(f"{directory}: another search is running here; wait for it or give another folder") from error
         yield
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM, which batch systems send before they kill, stop the search as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @dataclass

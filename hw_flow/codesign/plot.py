@@ -15,6 +15,7 @@ def plot(summary: dict[str, Any], path: Path) -> None:
     """Draw ``front.json``'s content; with three objectives the first cost is the abscissa."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import StrMethodFormatter
 
     cost = next(name for name in summary["objectives"] if name != "accuracy")
 
@@ -36,6 +37,8 @@ def plot(summary: dict[str, Any], path: Path) -> None:
             color="tab:red",
         )
     axes.set_xscale("log")
+    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel(_AXIS[cost])
     axes.set_ylabel("validation accuracy (%)")
     axes.set_title(f"{summary['name']}: measured front (hypervolume {summary['hypervolume']:.3f})", fontsize=11)

@@ -22,17 +22,29 @@ def tables(summary: dict[str, Any]) -> list[Table]:
 
 
 def verdict(summary: dict[str, Any]) -> str:
-    """One line: what the front saves against the best uniform configuration."""
+    """What the front saves against the best uniform configuration, or where it saves most if not there."""
     best = summary["best_uniform"]
     if best is None:
         return "no uniform configuration was measured"
-    name = f"best uniform ({best['weights']}, {best['accuracy']:.2%}, {best['metrics']['luts']['value']:,.0f} LUT)"
-    better = [row for row in summary["front"] if row["label"] in best["dominated_by"]]
+    found = _saving(summary, best)
+    if found is not None:
+        return f"best uniform {found[1]}"
+    others = [saving for row in summary["uniform"] if (saving := _saving(summary, row)) is not None]
+    return f"best uniform {_named(best)} is not dominated" + (f"; uniform {min(others)[1]}" if others else "")
+
+
+def _named(row: dict[str, Any]) -> str:
+    return f"{row['weights']} ({row['accuracy']:.2%}, {row['metrics']['luts']['value']:,.0f} LUT)"
+
+
+def _saving(summary: dict[str, Any], uniform: dict[str, Any]) -> tuple[float, str] | None:
+    """The smallest share of a uniform configuration's LUTs that a dominating point needs, and a sentence."""
+    better = [row for row in summary["front"] if row["label"] in uniform["dominated_by"]]
     if not better:
-        return f"{name} is not dominated"
+        return None
     row = min(better, key=lambda item: item["metrics"]["luts"]["value"])
-    ratio = row["metrics"]["luts"]["value"] / best["metrics"]["luts"]["value"]
-    return f"{name} is dominated by {row['label']}: {row['accuracy']:.2%} with {ratio:.0%} of its LUTs"
+    share = row["metrics"]["luts"]["value"] / uniform["metrics"]["luts"]["value"]
+    return share, f"{_named(uniform)} is dominated by {row['label']}: {row['accuracy']:.2%} with {share:.0%} of its LUTs"
 
 
 def _beaten(row: dict[str, Any]) -> str:

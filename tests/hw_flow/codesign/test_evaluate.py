@@ -13,7 +13,8 @@ from hw_flow.codesign.problem import parse
 PROBLEM: dict[str, Any] = {
     "name": "small", "dataset": "digits", "model": {"features": [64, 8, 10]},
     "weights": ["BIPOLAR", "TERNARY", "INT3"], "activations": ["BIPOLAR", "UINT2"],
-    "training": {"base_epochs": 10, "base_learning_rate": 0.02, "epochs": 4}, "hardware": {"target_cycles": 128}, "simulation": {"samples": 8},
+    "training": {"base_epochs": 10, "base_learning_rate": 0.02, "epochs": 4},
+    "hardware": {"target_cycles": 128}, "simulation": {"samples": 8},
 }
 
 

@@ -210,11 +210,15 @@ def test_mismatch_ends_the_search_at_once(tmp_path: Path) -> None:
     assert sum(Store(tmp_path).count("started").values()) == 1
 
 
-def test_ctrl_c_stops_cleanly_and_can_be_resumed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_stop_cleanly_and_can_be_resumed(tmp_path: Path, how: signal.Signals) -> None:
     directory = tmp_path / "search"
     driver = start_driver(directory, "dask")
     wait_for(directory, 6, driver)
-    os.killpg(driver.pid, signal.SIGINT)
+    if how == signal.SIGINT:
+        os.killpg(driver.pid, how)  # as a terminal does: workers get it too
+    else:
+        driver.terminate()
     assert driver.wait(timeout=40) == 0
     stopped = json.loads((directory / "front.json").read_text())
     assert not stopped["complete"]

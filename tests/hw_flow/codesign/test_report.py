@@ -77,7 +77,7 @@ def test_command_line_runs_resumes_and_prints_json(tmp_path: Path, monkeypatch: 
     shown = CliRunner().invoke(app, ["run", str(tmp_path / "p.yaml"), "--output", output])
     assert shown.exit_code == 0, shown.output
     assert "Measured front" in shown.output
-    assert "best uniform (INT8" in shown.output
+    assert "best uniform INT8 (" in shown.output
     assert "12 trials measured, 0 failed" in shown.output
     assert (tmp_path / "out" / "front.png").exists()
     again = CliRunner().invoke(app, ["resume", output, "--trials", "14", "--json"])
