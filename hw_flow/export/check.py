@@ -3,10 +3,11 @@
 Brevitas runs in torch, QONNX in onnxruntime. Both use float32, but sum a matrix product in different
 orders, so with scales that are not powers of two the last bit of a sum may differ, and a value that
 lies on a rounding boundary can fall either way. To keep one such flip from changing all that follows, each layer of
-the QONNX file is fed with Brevitas' own quantised input. Integers must then be equal, except where
-the two values before rounding differ by no more than the forward error bound of the float32
+the QONNX file is fed with Brevitas' own quantised input. Quantised values must then be equal, except where
+Brevitas' own quantiser gives either of the two within the forward error bound of the float32
 computation (Higham, Accuracy and Stability of Numerical Algorithms, 2002, eq. 3.5): those are counted
-as ties. Weights and the quantised input involve no sums and must be equal without exception.
+as ties. Weights and the quantised input involve no sums and must be equal without exception. Logits
+are not quantised; they must agree to float32 accuracy.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 # Unit round-off of float32, and roundings after the sum: bias, four of BatchNormalization, and reserve.
 _U = 2.0**-24
 _AFTER = 12
+# Relative to the largest logit; a wrong scale or offset is orders of magnitude above it.
+_LOGITS = 1e-4
+_FAULT = "this is a fault of the exporter, use the tested versions in constraints.txt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +52,9 @@ class Check:
 
 @dataclass(frozen=True, eq=False)
 class _Trace:
-    """One activation quantiser: what went in and what came out, float32 ``[N, C]``."""
+    """One activation quantiser in Brevitas: itself, what went in and what came out, float32 ``[N, C]``."""
 
+    module: Any
     before: np.ndarray
     after: np.ndarray
 
@@ -74,7 +79,7 @@ def check(model: MLP, content: bytes, x: np.ndarray, path: Path) -> Check:
     if len(products) != model.spec.layers or len(quantisers) != model.spec.layers:
         raise FlowError(
             f"{path}: the export has {len(products)} matrix products and {len(quantisers)} activation quantisers,"
-            f" the network {model.spec.layers} of each; this is a fault of the exporter"
+            f" the network {model.spec.layers} of each; {_FAULT}"
         )
     elements = ties = 0
     for layer, product in zip(model.layers, products, strict=True):
@@ -85,24 +90,24 @@ def check(model: MLP, content: bytes, x: np.ndarray, path: Path) -> Check:
         last = order.index(node.name)
         values = reference.run(order[first : last + 1], fed)
         bound = None if index == 0 else _bound(model.layers[index - 1], traces[index - 1].after, trace.before)
-        found = _Trace(values[node.input[0]], values[node.output[0]])
-        ties += _compare(f"{path}: quantised tensor '{node.output[0]}'", found, trace, bound)
+        ties += _compare(f"{path}: quantised tensor '{node.output[0]}'", values[node.output[0]], trace, bound)
         elements += trace.after.size
         fed, first = {node.output[0]: trace.after}, last + 1
+    logits = reference.run(order[first:], fed)[reference.sink].reshape(outputs.shape)
+    apart = np.abs(logits - outputs)
+    if not np.all(apart <= _LOGITS * max(1.0, float(np.abs(outputs).max()))):
+        raise FlowError(f"{path}: output '{reference.sink}' differs from Brevitas' by up to {float(apart.max()):g}; {_FAULT}")
     return Check(outputs, len(products) + len(quantisers), elements, ties)
 
 
 def _brevitas(model: MLP, x: np.ndarray) -> tuple[np.ndarray, list[_Trace]]:
     """Logits, and a trace of the input quantiser and of every hidden activation."""
     import torch
-    from brevitas.nn import QuantReLU
 
     traces: list[_Trace] = []
 
     def keep(module: Any, inputs: Any, output: Any) -> None:
-        before = _array(inputs[0])
-        # Brevitas' QuantReLU includes the ReLU, which is a node of its own in QONNX.
-        traces.append(_Trace(np.maximum(before, 0) if isinstance(module, QuantReLU) else before, _array(output)))
+        traces.append(_Trace(module, _array(inputs[0]), _array(output)))
 
     modules = [model.quant_input, *(layer.activation for layer in model.layers if layer.activation is not None)]
     hooks = [module.register_forward_hook(keep) for module in modules]
@@ -126,8 +131,7 @@ def _compare_weights(layer: Layer, reference: Reference, product: Any, path: Pat
     theirs = reference.static[name]
     if ours.shape != theirs.shape or not np.array_equal(ours, theirs):
         raise FlowError(
-            f"{path}: weights '{name}' of {product.name} differ from Brevitas' in {_count(ours, theirs)};"
-            " this is a fault of the exporter, use the tested versions in constraints.txt"
+            f"{path}: weights '{name}' of {product.name} differ from Brevitas' in {_count(ours, theirs)}; {_FAULT}"
         )
     return int(ours.size)
 
@@ -156,17 +160,28 @@ def _bound(layer: Layer, x: np.ndarray, before: np.ndarray) -> np.ndarray:
     return bound
 
 
-def _compare(what: str, theirs: _Trace, ours: _Trace, bound: np.ndarray | None) -> int:
-    """Number of ties between QONNX and Brevitas at one quantiser; FlowError for any other difference."""
-    after, before = (part.reshape(ours.after.shape) for part in (theirs.after, theirs.before))
+def _compare(what: str, theirs: np.ndarray, ours: _Trace, bound: np.ndarray | None) -> int:
+    """Number of ties between ``theirs``, of QONNX, and Brevitas at one quantiser; FlowError for any other difference."""
+    after = theirs.reshape(ours.after.shape)
     different = after != ours.after
-    apart = np.abs(before.astype(np.float64) - ours.before)
-    fault = different if bound is None else different & ~(apart <= bound)
+    if not different.any():
+        return 0
+    fault = different
+    if bound is not None:
+        below, above = _requantised(ours, -bound), _requantised(ours, bound)
+        fault = different & (after != below) & (after != above)
     if fault.any():
         frame, channel = (int(part[0]) for part in np.nonzero(fault))
         raise FlowError(
             f"{what} differs from Brevitas' in {int(fault.sum())} of {fault.size} elements, first at frame {frame},"
-            f" channel {channel}: {after[frame, channel]:g} for {ours.after[frame, channel]:g};"
-            " this is a fault of the exporter, use the tested versions in constraints.txt"
+            f" channel {channel}: {after[frame, channel]:g} for {ours.after[frame, channel]:g}; {_FAULT}"
         )
     return int(different.sum())
+
+
+def _requantised(trace: _Trace, step: np.ndarray) -> np.ndarray:
+    """What Brevitas' quantiser gives when its input moves by ``step``."""
+    import torch
+
+    with torch.no_grad():
+        return _array(trace.module(torch.from_numpy((trace.before + step).astype(np.float32))))
