@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from numpy.typing import NDArray
 
-from sim import Model, Profile, Source, StreamPort, build
+from sim import Model, Profile, SimResult, Source, StreamPort, build
 
 RTL = Path(__file__).parent / "rtl"
 
@@ -24,12 +26,17 @@ def fifo() -> Callable[..., Model]:
     return make
 
 
+FAULTS = ("none", "deadlock", "withdraw", "tlast", "padding", "start", "spurious", "error", "finish", "assert")
+
+
 @pytest.fixture(scope="session")
-def faulty() -> Callable[..., Model]:
-    """Build the design that copies 12-bit beats, frames of 4, with a fault after some beats."""
+def faulty() -> Callable[..., SimResult]:
+    """Run the design that copies 12-bit beats, frames of 4, with a fault after some beats."""
+    ends = (StreamPort("s_axis", "in", 12, 1, 4), StreamPort("m_axis", "out", 12, 1, 4))
+    model = build(Source("faulty", (RTL / "faulty.sv",)), ends)
 
-    def make(fault: str, after: int = 5) -> Model:
-        ends = (StreamPort("s_axis", "in", 12, 1, 4), StreamPort("m_axis", "out", 12, 1, 4))
-        return build(Source("faulty", (RTL / "faulty.sv",), parameters={"Fault": fault, "After": after}), ends)
+    def run(fault: str, values: NDArray[Any], *, after: int = 5, offset: int = 0, **options: Any) -> SimResult:
+        pins = {"fault_i": FAULTS.index(fault), "after_i": after, "offset_i": offset}
+        return model.run({"s_axis": values}, pins=pins, **options)
 
-    return make
+    return run

@@ -66,7 +66,7 @@ def test_a_failed_builder_leaves_nothing(tmp_path: Path) -> None:
         raise SimError("no")
 
     cache = Cache(tmp_path / "cache")
-    with pytest.raises(SimError, match="^no$"):
+    with pytest.raises(SimError, match=r"^no$"):
         cache.get("key", build)
     assert [path.name for path in cache.root.iterdir()] == [".locks"]
 
@@ -80,8 +80,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
+
+    def build(work: Path) -> None:
+        (work / "data").write_bytes(bytes(1000))
+
     for age, name in enumerate(("new", "middle", "old")):
-        entry = cache.get(name, lambda work: (work / "data").write_bytes(bytes(1000)) and None)
+        entry = cache.get(name, build)
         os.utime(entry, (time.time() - 10_000 * age - 1,) * 2)
     cache.trim(1500)
     assert cache.find("new") is not None

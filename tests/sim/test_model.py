@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim import Model, Profile, SimError, Source, Stalls, StreamPort, build
+from sim import Model, Profile, SimError, SimResult, Source, Stalls, StreamPort, build
 from sim.toolchain import has_lz4
 
 RTL = Path(__file__).parent / "rtl"
@@ -103,23 +103,22 @@ def test_wide_beats_through_logic() -> None:
     np.testing.assert_array_equal(result.outputs["m_axis"], expected.reshape(30, -1) % 256)
 
 
+BEATS = np.arange(12).reshape(3, 4)
 FAULTS = {
     "deadlock": "no beat moved for 100 cycles (cycle 106): s_axis 5 of 12 beats, waits for ready; "
     "m_axis 5 of 12 beats, waits for valid",
     "spurious": "m_axis: a beat after the 12 expected ones",
     "tlast": "m_axis: frame 1, beat 0 of 4: tlast is 1, expected 0",
     "padding": "m_axis: frame 1, beat 0 of 4: the padding bits 15..12 are not zero",
-    "error": "faulty.sv:49: Assertion failed in faulty: bad beat 5",
-    "finish": "faulty.sv:50: $finish",
-    "assert": "faulty.sv:56: Assertion failed in faulty.gen_assert.a_never_due: 'assert' failed.",
+    "error": "faulty.sv:61: Assertion failed in faulty: bad beat 5",
+    "finish": "faulty.sv:62: $finish",
+    "assert": "faulty.sv:67: Assertion failed in faulty.a_never_due: 'assert' failed.",
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_of_the_design_is_named(faulty: Callable[..., Model], fault: str) -> None:
-    result = faulty(fault, after=11 if fault == "spurious" else 5).run(
-        {"s_axis": np.arange(12).reshape(3, 4)}, max_idle_cycles=100
-    )
+def test_a_fault_of_the_design_is_named(faulty: Callable[..., SimResult], fault: str) -> None:
+    result = faulty(fault, BEATS, after=11 if fault == "spurious" else 5, max_idle_cycles=100)
     status = "fault" if fault in ("error", "finish", "assert") else fault
     assert result.status == status
     assert result.reason.endswith(FAULTS[fault])
@@ -127,26 +126,25 @@ def test_a_fault_of_the_design_is_named(faulty: Callable[..., Model], fault: str
         result.check()
 
 
-def test_a_withdrawn_beat_is_named(faulty: Callable[..., Model]) -> None:
-    result = faulty("withdraw").run({"s_axis": np.arange(400).reshape(100, 4)}, stalls=Stalls(0.8, ports={"s_axis": 0}))
+def test_a_withdrawn_beat_is_named(faulty: Callable[..., SimResult]) -> None:
+    result = faulty("withdraw", np.arange(400).reshape(100, 4), stalls=Stalls(0.8, ports={"s_axis": 0}))
     assert result.status == "protocol"
     assert result.reason.endswith("valid was withdrawn or data changed before ready")
 
 
-def test_a_missing_reset_is_found(faulty: Callable[..., Model]) -> None:
-    result = faulty("start").run({"s_axis": np.arange(12).reshape(3, 4)})
+def test_a_missing_reset_is_found(faulty: Callable[..., SimResult]) -> None:
+    result = faulty("start", BEATS)
     assert result.status == "unstable"
     assert result.reason == "m_axis: frame 1 depends on the start values (1 and 2 differ)"
 
 
-def test_a_healthy_copy_and_a_pin(faulty: Callable[..., Model]) -> None:
-    values = np.arange(12).reshape(3, 4)
-    result = faulty("none").run({"s_axis": values}, pins={"offset_i": 100}).check()
-    np.testing.assert_array_equal(result.outputs["m_axis"], values + 100)
+def test_a_healthy_copy_and_a_pin(faulty: Callable[..., SimResult]) -> None:
+    result = faulty("none", BEATS, offset=100).check()
+    np.testing.assert_array_equal(result.outputs["m_axis"], BEATS + 100)
 
 
-def test_outputs_and_figures_before_the_fault_are_kept(faulty: Callable[..., Model]) -> None:
-    result = faulty("deadlock").run({"s_axis": np.arange(12).reshape(3, 4) + 1}, max_idle_cycles=100)
+def test_outputs_and_figures_before_the_fault_are_kept(faulty: Callable[..., SimResult]) -> None:
+    result = faulty("deadlock", BEATS + 1, max_idle_cycles=100)
     assert result.outputs["m_axis"].tolist() == [[1, 2, 3, 4], [5, 0, 0, 0], [0, 0, 0, 0]]
     assert (result.latency_cycles, result.interval_cycles) == (5, 0)
 
@@ -235,24 +233,22 @@ def test_threads_may_share_a_model(fifo: Callable[..., Model]) -> None:
     assert good == [True] * 8
 
 
-def test_ctrl_c_ends_a_long_run(faulty: Callable[..., Model]) -> None:
-    model = faulty("deadlock")
+def test_ctrl_c_ends_a_long_run(faulty: Callable[..., SimResult]) -> None:
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        model.run({"s_axis": np.arange(12).reshape(3, 4)}, max_idle_cycles=1 << 60)
+        faulty("deadlock", BEATS, max_idle_cycles=1 << 60)
     assert time.monotonic() - started < 10
 
 
 def test_progress_appears_after_two_seconds(
-    faulty: Callable[..., Model], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    faulty: Callable[..., SimResult], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    model = faulty("deadlock")
     threading.Timer(3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        model.run({"s_axis": np.arange(12).reshape(3, 4)}, max_idle_cycles=1 << 60, progress=True)
+        faulty("deadlock", BEATS, max_idle_cycles=1 << 60, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
     assert "simulating" in err

@@ -116,4 +116,4 @@ def test_a_syntax_error_is_named(tmp_path: Path) -> None:
     path.write_text("module bad(input logic clk_i);\n  assign x = ;\nendmodule\n")
     with pytest.raises(SimError) as error:
         build(Source("bad", (path,)), ENDS, Profile.FAST)
-    assert str(error.value) == f"verilator: bad: {path}:2:14: syntax error, unexpected ';'"
+    assert str(error.value).startswith(f"verilator: bad: {path}:2:14: syntax error, unexpected ';'")
