@@ -13,6 +13,7 @@ Multiplier = Literal["MulLut", "MulDsp"]
 Heights = tuple[int, ...]  # bits of each weight 2^k in a bit heap
 
 _COLUMNS = 48
+_MUL_CHAIN = 4
 
 
 def dot_acc_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: int, weight_kind: Kind, mul: Multiplier) -> int:
@@ -24,7 +25,7 @@ def dot_acc_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: 
 def dot_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: int, weight_kind: Kind, mul: Multiplier) -> int:
     """Enabled cycles from the operands of ``bw_dot`` to its sum."""
     if mul == "MulDsp":
-        return 2 + _clog2(simd)
+        return 1 + min(simd, _MUL_CHAIN) + _clog2(-(-simd // _MUL_CHAIN))
     bipolar = "Bipolar" in (act_kind, weight_kind)
     if not bipolar and _digits_are_cheaper(act_width, weight_width):
         return 2 + (weight_width + 1) // 2 + _clog2(simd)

@@ -37,14 +37,12 @@ module bw_dot #(
       .SumWidth(SumWidth)
     ) u_mul (
       .clk_i(clk_i),
+      .rst_ni(rst_ni),
       .en_i(en_i),
       .act_i(act_i),
       .weight_i(weight_i),
       .sum_o(sum_o)
     );
-
-    logic unused;
-    assign unused = &{1'b0, rst_ni};
 
   end else if (Method == bw_pkg::DotDigits) begin : gen_digits
 

@@ -208,6 +208,15 @@ package bw_pkg;
     return digit_cost < plane_cost ? DotDigits : DotPlanes;
   endfunction
 
+  /// DSP blocks in a row, each adding to the one before. Longer rows save adders and cost the
+  /// registers in which the operands wait.
+  localparam int unsigned MulChain = 4;
+
+  /// Enabled cycles of `bw_dot_mul`.
+  function automatic int unsigned mul_latency(int unsigned simd);
+    return 1 + (simd < MulChain ? simd : MulChain) + $clog2((simd + MulChain - 1) / MulChain);
+  endfunction
+
   /// Heap of Simd numbers of a width.
   function automatic heights_t digit_heights(int unsigned simd, int unsigned width);
     return act_heights(simd, width);
@@ -275,7 +284,7 @@ package bw_pkg;
     dot_e way = dot_method(act_width, act_kind, weight_width, weight_kind, mul);
     int unsigned planes = plane_latency(simd, act_width, weight_width);
     int unsigned acts = act_sum_latency(simd, act_width);
-    if (way == DotMul) return 2 + $clog2(simd);
+    if (way == DotMul) return mul_latency(simd);
     if (way == DotDigits) return digit_latency(simd, weight_width);
     if (dot_corrects(act_kind, weight_kind)) return 1 + (planes > acts ? planes : acts);
     return planes;
