@@ -22,7 +22,8 @@ def main() -> int:
     for path in args.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         try:
-            NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+            resources = {"metadata": {"path": str(path.parent)}}
+            NotebookClient(notebook, timeout=900, kernel_name="python3", resources=resources).execute()
         except CellExecutionError as error:
             print(f"{path.name}: {error}", file=sys.stderr)
             return 1

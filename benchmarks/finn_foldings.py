@@ -18,16 +18,18 @@ import results
 
 from hw_flow import api
 
-# FINN+ 1.6.1 on an RFSoC2x2 at 100 MHz: interval and minimum latency in cycles, top-1 in %, published by its CI (finn-plus, refs/exps, 2026-03-26).
+# FINN+ on an RFSoC2x2 at 100 MHz: interval and minimum latency in cycles, top-1 in %, published by its CI
+# (finn-plus, refs/exps, 2026-03-26).
 PUBLISHED = {"TFC w1a1": (70, 243, 92.93), "TFC w2a2": (70, 245, 96.60), "NID MLP w2a2": (70, 212, 91.87)}
 
-# FINN publishes no folding file for this network; this one has FINN's interval.
+# FINN publishes no folding file for this network; this one has FINN's interval and products a cycle. A layer that makes
+# one result a cycle in front of one that takes one operand a cycle overlaps with it.
 NID_FOLDING = {
     "Defaults": {},
     "MVAU_0": {"PE": 16, "SIMD": 40},
-    "MVAU_1": {"PE": 8, "SIMD": 8},
-    "MVAU_2": {"PE": 8, "SIMD": 8},
-    "MVAU_3": {"PE": 1, "SIMD": 8},
+    "MVAU_1": {"PE": 1, "SIMD": 64},
+    "MVAU_2": {"PE": 64, "SIMD": 1},
+    "MVAU_3": {"PE": 1, "SIMD": 64},
 }
 
 
@@ -60,7 +62,8 @@ def cases(samples: int, scratch: Path) -> list[Case]:
     """The three networks with ``samples`` frames each."""
     import json
 
-    data, models, reference = folder("BITWRIGHT_DATA"), folder("BITWRIGHT_MODELS") / "zoo", folder("BITWRIGHT_FINN_REF") / "folding"
+    data, models = folder("BITWRIGHT_DATA"), folder("BITWRIGHT_MODELS") / "zoo"
+    reference = folder("BITWRIGHT_FINN_REF") / "folding"
     x = idx(data / "mnist" / "t10k-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28)[:samples].astype(np.int64)
     y = idx(data / "mnist" / "t10k-labels-idx1-ubyte.gz", 8)[:samples].astype(np.int64)
     nid = scratch / "nid_folding.json"
@@ -79,7 +82,9 @@ def measure(case: Case, output: Path) -> list[object]:
     run = api.simulate(build, case.x, labels=case.labels)
     comparison = run.comparison
     assert comparison is not None
-    accuracy = "random inputs" if case.labels is None else f"{api.simulation_record(build).accuracy['accuracy_hardware'].value:.2f} %"
+    accuracy = "random inputs"
+    if case.labels is not None:
+        accuracy = f"{api.simulation_record(build).accuracy['accuracy_hardware'].value:.2f} %"
     interval, latency, top1 = PUBLISHED[case.name]
     return [
         case.name, len(case.x), run.fault is None and comparison.bit_exact, comparison.mismatches, comparison.ties,
@@ -97,13 +102,16 @@ def main() -> int:
     results.save(
         "finn_foldings", title="FINN's networks at FINN's foldings, all test images cycle by cycle",
         command="python benchmarks/finn_foldings.py",
-        columns=["network", "frames", "bit-exact", "mismatches", "ties", "interval [cycles, verilator]", "FINN+ on the board [published]",
-                 "latency [cycles, verilator]", "FINN+ on the board [published]", "accuracy in simulation", "FINN+ on the board [published]"],
+        columns=["network", "frames", "bit-exact", "mismatches", "ties", "interval [cycles, verilator]", "FINN+ [published]",
+                 "latency [cycles, verilator]", "FINN+ [published]", "accuracy in simulation", "FINN+ [published]"],
         rows=rows,
-        notes=["UINT8 pixels go in; the input thresholding is in hardware, as in FINN's figures. The models are the QONNX model zoo's.",
-               "Bit-exact: hardware == integer golden model on every frame, and golden model == QONNX but for proven ties.",
-               "NID: UNSW-NB15 is not redistributable, so the 10,000 frames are random +-1; FINN publishes no folding file for it, ours has PE/SIMD "
-               "16/40, 8/8, 8/8, 1/8."],
+        notes=[
+            "UINT8 pixels go in, the input thresholding is in hardware, as in FINN's figures. Models from the QONNX model zoo.",
+            "Bit-exact: hardware == integer golden model on every frame, and golden model == QONNX but for proven ties.",
+            "FINN+: measured on an RFSoC2x2 board.",
+            "NID: UNSW-NB15 cannot be had here, so the frames are random +-1. FINN publishes no folding file for it; ours has"
+            " PE/SIMD 16/40, 1/64, 64/1, 1/64.",
+        ],
     )
     print(results.render())
     return 0 if all(row[2] for row in rows) else 1

@@ -17,8 +17,9 @@ ORDER = ("mnist_tfc", "finn_foldings", "steps", "search_digits", "sim_speed", "l
 
 HEAD = """# Benchmarks
 
-Made by `make bench` on real data; each section names its command. Figures carry their source: `verilator-*` is measured cycle by
-cycle, `yosys-*` counted after synthesis (a Yosys LUT is not a Vivado LUT), `model` is a formula, `published` is somebody else's figure.
+Made by `make bench` on real data; each section names its command. Figures carry their source: `verilator-*` is measured cycle
+by cycle, `yosys-*` counted after synthesis (a Yosys LUT is not a Vivado LUT), `model` is a formula, `published` is somebody
+else's figure.
 Machine: {machine}.
 """
 
