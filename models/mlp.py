@@ -107,7 +107,8 @@ class OutputNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``[N, C]`` to ``[N, C]``."""
         if self.training:
-            mean, var = x.mean(), x.var(unbiased=False)
+            wide = x.float()  # the statistics stay float32 under mixed precision
+            mean, var = wide.mean(), wide.var(unbiased=False)
             with torch.no_grad():
                 self.running_mean.lerp_(mean, self.momentum)
                 self.running_var.lerp_(var, self.momentum)

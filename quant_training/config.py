@@ -42,7 +42,7 @@ class TrainConfig(BaseModel):
     bits : short name (``w2a2``) or a mapping of BitConfig's attributes.
     data : name, path, or the arguments of ``load_dataset``.
     output : folder for config.json, model.json, weights.safetensors and metrics.json; None keeps all in memory.
-    epochs, batch_size, learning_rate : of Adam.
+    epochs, batch_size, learning_rate : of Adam; the batch is that of each device.
     schedule : ``cosine`` to nearly zero, ``plateau`` (a third after ``patience / 2`` epochs without
         progress, 5 if there is no patience), or ``constant``.
     loss : ``cross_entropy`` or ``squared_hinge``.

@@ -32,6 +32,8 @@ class Batches:
         self.module = module
         world, samples = module.trainer.world_size, len(module.y)
         self.share = samples // world
+        if self.share < 2:
+            raise TrainingError(f"{samples} training samples are too few for {world} devices; give each at least 2")
         self.size = min(module.config.batch_size, self.share)
 
     def __len__(self) -> int:
@@ -113,6 +115,8 @@ class QuantModule(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         epoch = self.current_epoch
+        if self.trainer.world_size > 1:
+            self._agree()
         train_loss = float(self.total) / max(1, self.trainer.num_training_batches)
         if not math.isfinite(train_loss):
             rate = f"{self.config.learning_rate:g}"
@@ -133,6 +137,12 @@ class QuantModule(pl.LightningModule):
             row["val_loss"] = train_loss
         self.history.append(row)
         self.log("val_loss", row["val_loss"])
+
+    def _agree(self) -> None:
+        """Give all devices one loss and one state of normalisation, so that they judge the epoch alike."""
+        self.total = self.trainer.strategy.reduce(self.total, reduce_op="mean")
+        for buffer in self.model.buffers():
+            torch.distributed.broadcast(buffer, src=0)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["bitwright"] = {"history": self.history, "best": self.best, "best_score": list(self.best_score)}
@@ -185,7 +195,7 @@ class Progress(Callback):
         from rich.progress import Progress as Bar
 
         self.bar = Bar(
-            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"), TimeElapsedColumn(),
+            TextColumn("training"), BarColumn(bar_width=16), MofNCompleteColumn(), TextColumn("epochs"), TimeElapsedColumn(),
             TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[state]}"), transient=False,
         )
         self.task: Any = None
@@ -198,8 +208,9 @@ class Progress(Callback):
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         if self.task is not None:
-            row = pl_module.history[-1] if pl_module.history else {}
-            state = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in row.items() if key != "epoch")
+            # Short, so that the time left stays in sight on 80 columns.
+            row = pl_module.history[-1]
+            state = f"val {100 * row['val_accuracy']:.1f} %" if "val_accuracy" in row else f"loss {row['train_loss']:.3f}"
             self.bar.update(self.task, completed=trainer.current_epoch + 1, state=state)
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:

@@ -19,6 +19,8 @@ from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
 
 if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+
     from models.mlp import MLP
 
 RESUME = "resume.ckpt"
@@ -78,9 +80,12 @@ def run_training(config: TrainConfig) -> TrainResult:
 def train(model: MLP, data: Dataset, config: TrainConfig) -> TrainResult:
     """Train ``model`` in place on ``data``; ``config.model``, ``bits``, ``data`` and ``start`` are not used.
 
+    With several devices Lightning runs the program once for each; all but the first process end in here.
+
     Raises
     ------
-    TrainingError : model and data do not fit, the loss is not finite, or ``resume`` finds another run.
+    TrainingError : model and data do not fit, Lightning cannot have its switches, the loss is not finite,
+        or ``resume`` finds another run.
     """
     _check_fit(model, data, config)
     output = config.output
@@ -95,6 +100,9 @@ def train(model: MLP, data: Dataset, config: TrainConfig) -> TrainResult:
     if module.best is not None:
         model.load_state_dict(module.best)
     model.cpu().eval()
+    if module.global_rank:
+        # Lightning started this process only to train; what follows is the first one's work.
+        raise SystemExit(0)
     from quant_training.metrics import evaluate
 
     result = TrainResult(
@@ -111,7 +119,6 @@ def _fit(model: MLP, data: Dataset, config: TrainConfig, snapshot: Path | None) 
     import torch
 
     # Lightning takes seconds to load; a caller that trains often pays it once.
-    from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import EarlyStopping
 
     from quant_training.loop import Progress, QuantModule, Snapshot
@@ -132,8 +139,8 @@ def _fit(model: MLP, data: Dataset, config: TrainConfig, snapshot: Path | None) 
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         try:
-            trainer = Trainer(
-                **switches, max_epochs=config.epochs, callbacks=callbacks, logger=False,
+            trainer = _trainer(
+                switches, max_epochs=config.epochs, callbacks=callbacks, logger=False,
                 enable_checkpointing=snapshot is not None, enable_progress_bar=False, enable_model_summary=False,
                 num_sanity_val_steps=0, limit_val_batches=0,
             )
@@ -145,6 +152,26 @@ def _fit(model: MLP, data: Dataset, config: TrainConfig, snapshot: Path | None) 
     if trainer.interrupted:
         raise KeyboardInterrupt
     return module
+
+
+def _trainer(switches: dict[str, Any], **options: Any) -> Trainer:
+    """Lightning's trainer with the user's ``switches``; TrainingError if they do not go together on this machine."""
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+
+    given = ", ".join(f"{name} {value!r}" for name, value in switches.items())
+    try:
+        trainer = Trainer(**switches, **options)
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise TrainingError(f"Lightning does not take {given} here ({reason}); change these settings") from error
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+        raise TrainingError(
+            f"{given}: this way to start processes has to copy the network, which Brevitas does not support; "
+            "use strategy ddp in a script, or one device"
+        )
+    return trainer
 
 
 @contextmanager
