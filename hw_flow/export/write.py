@@ -14,6 +14,7 @@ import numpy as np
 
 from hw_flow.errors import FlowError
 from hw_flow.export.check import check
+from hw_flow.export.unsigned import restore_unsigned_bits
 from hw_flow.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -131,7 +132,9 @@ def _qonnx(model: MLP, x: np.ndarray, metadata: dict[str, str]) -> bytes:
         file = Path(scratch) / "model.onnx"
         # The other exporter writes Gemm nodes without bias, which qonnx cannot convert (qonnx 1.0.0).
         export_qonnx(model, args=torch.from_numpy(x[:1]), export_path=str(file), dynamo=False)
-        cleaned = cleanup_model(ModelWrapper(str(file)))
+        exported = ModelWrapper(str(file))
+        restore_unsigned_bits(exported.graph, model)
+        cleaned = cleanup_model(exported)
     for key, value in metadata.items():
         entry = cleaned.model.metadata_props.add()
         entry.key, entry.value = key, value
