@@ -206,12 +206,22 @@ class Progress(Callback):
             self.bar.start()
             self.task = self.bar.add_task("training", total=trainer.max_epochs, completed=trainer.current_epoch, state="")
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        if self.task is not None:
-            # Short, so that the time left stays in sight on 80 columns.
-            row = pl_module.history[-1]
-            state = f"val {100 * row['val_accuracy']:.1f} %" if "val_accuracy" in row else f"loss {row['train_loss']:.3f}"
-            self.bar.update(self.task, completed=trainer.current_epoch + 1, state=state)
+    # Lightning calls this class at the end of an epoch before the module has judged it, so the bar moves at the next start.
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        del trainer
+        self._show(pl_module.history)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        del trainer
+        self._show(pl_module.history)
+
+    def _show(self, history: list[dict[str, float]]) -> None:
+        if self.task is None or not history:
+            return
+        # Short, so that the time left stays in sight on 80 columns.
+        row = history[-1]
+        state = f"val {100 * row['val_accuracy']:.1f} %" if "val_accuracy" in row else f"loss {row['train_loss']:.3f}"
+        self.bar.update(self.task, completed=len(history), state=state)
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         del trainer, pl_module, stage
