@@ -108,10 +108,10 @@ def publish(rows: list[list[Any]]) -> None:
         columns=["network", "weights", "activations", "input", "test accuracy [%]", "Brevitas [%, published]", "target [%]",
                  "epochs"],
         rows=rows,
-        notes=["784-64-64-64-10, trained on all 60,000 samples of MNIST, tested on its 10,000; weights of the last epoch, one seed,"
-               " one recipe each (Adam, cosine schedule; in the script). Accuracy is Brevitas' own in evaluation mode.",
-               "Brevitas' w2a2 network has the values -1, 0, 1 in weights, activations and input; ours has the four values of INT2 and"
-               " UINT2, in as many bits."],
+        notes=["784-64-64-64-10, trained on all 60,000 samples of MNIST, tested on its 10,000; weights of the last epoch, one"
+               " seed, one recipe each (Adam, cosine schedule; in the script). Accuracy is Brevitas' own in evaluation mode.",
+               "Brevitas' w2a2 network has the values -1, 0, 1 in weights, activations and input; ours has the"
+               " four values of INT2 and UINT2, in as many bits."],
     )
     print(results.render())
 
