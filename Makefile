@@ -7,7 +7,7 @@ STAMP := $(VENV)/.bitwright-ready
 # Brevitas, PyTorch's exporter and onnxscript warn about their own internals.
 export PYTHONWARNINGS := ignore
 
-.PHONY: demo test test-all lint bench notebooks clean help
+.PHONY: setup demo test test-all lint bench notebooks clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets

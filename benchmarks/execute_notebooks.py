@@ -27,6 +27,10 @@ def main() -> int:
         except CellExecutionError as error:
             print(f"{path.name}: {error}", file=sys.stderr)
             return 1
+        for cell in notebook.cells:
+            # Warnings of other packages name folders of this machine.
+            if cell.cell_type == "code":
+                cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         if not args.check:
             nbformat.write(notebook, path)
         print(f"{path.name}: {sum(cell.cell_type == 'code' for cell in notebook.cells)} cells executed")
