@@ -27,6 +27,11 @@ _ARTEFACTS = (
     "config.yaml", "model.onnx", "graph.json", "graph.npz", "program.json", "folding.json", "fifo.json", "rtl", "sim", "synth",
     "report", "report.json", "report.png", "report.html", "build.log",
 )
+# What every stamp holds; one that does not is damaged.
+_STAMPED: dict[str, type] = {
+    "key": str, "backend": str, "name": str, "model_file": str, "model_sha256": str, "notes": list, "host_ops": list,
+    "seconds": dict,
+}
 # Rooms whose code decides what a build holds.
 _ROOMS = ("ir", "frontend", "folding", "fifo", "rtl", "backends")
 
@@ -104,11 +109,18 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def current(directory: Path, key: str) -> dict[str, Any] | None:
-    """The stamp of a complete build with this key, or None."""
-    if not (directory / STAMP).is_file():
+    """The stamp of a complete build with this key, or None; an unreadable or damaged stamp counts as none."""
+    stamp = _stamp(directory)
+    return stamp if stamp is not None and stamp["key"] == key else None
+
+
+def _stamp(directory: Path) -> dict[str, Any] | None:
+    """The stamp in ``directory`` if it is whole."""
+    try:
+        stamp = read_json(directory / STAMP)
+    except FlowError:
         return None
-    stamp = read_json(directory / STAMP)
-    return stamp if stamp.get("key") == key else None
+    return stamp if all(isinstance(stamp.get(name), kind) for name, kind in _STAMPED.items()) else None
 
 
 def clear(directory: Path) -> None:
@@ -139,4 +151,7 @@ def stamp_of(directory: Path) -> dict[str, Any]:
         raise FlowError(f"{directory}: no such build directory; run `bitwright build MODEL.onnx --output {directory}` first")
     if not (directory / STAMP).is_file():
         raise FlowError(f"{directory}: no complete build ({STAMP} is missing); run `bitwright build MODEL.onnx -o {directory}`")
-    return read_json(directory / STAMP)
+    stamp = _stamp(directory)
+    if stamp is None:
+        raise FlowError(f"{directory}: {STAMP} is damaged; run `bitwright build MODEL.onnx -o {directory}`")
+    return stamp

@@ -7,7 +7,7 @@ import pytest
 
 from hw_flow import api
 from hw_flow.backends import BuildOptions
-from hw_flow.backends.directory import STAMP, build_key
+from hw_flow.backends.directory import STAMP, build_key, current
 from hw_flow.errors import FlowError
 from tests.hw_flow.tiny import tiny
 
@@ -42,6 +42,17 @@ def test_a_build_without_stamp_is_made_anew(model, tmp_path):
         api.load(made.directory)
     assert not api.build(model, tmp_path / "b").reused
     api.load(tmp_path / "b").graph.node("MVAU_0")
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b'{"key": "KEY"}', b'{"key": 3, "backend": "rtl"}'])
+def test_a_damaged_stamp_counts_as_none(model, tmp_path, damage):
+    made = api.build(model, tmp_path / "b")
+    (made.directory / STAMP).write_bytes(damage.replace(b"KEY", made.key.encode()))
+    assert current(made.directory, made.key) is None
+    with pytest.raises(FlowError, match=r"b: build.json is damaged; run `bitwright build MODEL.onnx -o .*b`$"):
+        api.load(made.directory)
+    assert not api.build(model, tmp_path / "b").reused
+    assert api.build(model, tmp_path / "b").reused
 
 
 def test_a_fault_leaves_the_old_build(model, tmp_path):
