@@ -1,7 +1,9 @@
 """The build directory: who may write it, when it is complete, and when it is still good.
 
 A build is complete when ``build.json`` is there: it is removed first and written last, so a killed build leaves a
-directory that the next build clears and nobody reads. Its ``key`` is a hash of all that the result depends on.
+directory that the next build clears and nobody reads. The marker ``.bitwright-build`` is written before anything else and
+tells such a directory from a user's that happens to hold the same names: only a marked one, or one with a whole stamp,
+is ever cleared. The stamp's ``key`` is a hash of all that the result depends on.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from hw_flow.errors import FlowError
 from hw_flow.storage import digest, read_json, write_json, write_text
 
 STAMP = "build.json"
+MARKER = ".bitwright-build"
 _LOCK = ".lock"
 _ARTEFACTS = (
     "config.yaml", "model.onnx", "graph.json", "graph.npz", "program.json", "folding.json", "fifo.json", "rtl", "sim", "synth",
@@ -124,12 +127,17 @@ def _stamp(directory: Path) -> dict[str, Any] | None:
 
 
 def clear(directory: Path) -> None:
-    """Remove an older or half-written build; FlowError if the directory holds anything else."""
-    if not (directory / STAMP).exists():
-        foreign = sorted(path.name for path in directory.iterdir() if path.name not in (*_ARTEFACTS, _LOCK))
-        foreign = [name for name in foreign if not name.startswith(".")]
+    """Remove an older or half-written build and mark the directory as ours; call it under the lock, before the first artefact.
+
+    Raises
+    ------
+    FlowError : the directory is not empty and neither the marker nor a whole stamp shows that a build made it.
+    """
+    if not (directory / MARKER).is_file() and _stamp(directory) is None:
+        foreign = sorted(path.name for path in directory.iterdir() if path.name != _LOCK)
         if foreign:
-            raise FlowError(f"{directory}: holds '{foreign[0]}', which is no part of a build; give an empty or new --output")
+            raise FlowError(f"{directory}: holds '{foreign[0]}' and was not made by a build; give an empty or new --output")
+    write_text(directory / MARKER, "Made by bitwright, which replaces its own files here.\n")
     (directory / STAMP).unlink(missing_ok=True)
     for name in _ARTEFACTS:
         path = directory / name

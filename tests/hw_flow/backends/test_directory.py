@@ -7,7 +7,7 @@ import pytest
 
 from hw_flow import api
 from hw_flow.backends import BuildOptions
-from hw_flow.backends.directory import STAMP, build_key, current
+from hw_flow.backends.directory import MARKER, STAMP, build_key, current
 from hw_flow.errors import FlowError
 from tests.hw_flow.tiny import tiny
 
@@ -53,6 +53,32 @@ def test_a_damaged_stamp_counts_as_none(model, tmp_path, damage):
         api.load(made.directory)
     assert not api.build(model, tmp_path / "b").reused
     assert api.build(model, tmp_path / "b").reused
+
+
+@pytest.mark.parametrize("name", ["rtl/top.sv", "sim/tb.sv", "report.json", ".hidden", "build.json", "build.log"])
+def test_a_directory_with_our_names_is_not_cleared(model, tmp_path, name):
+    path = tmp_path / "b" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    first = name.split("/", maxsplit=1)[0]
+    text = f"{tmp_path / 'b'}: holds '{first}' and was not made by a build; give an empty or new --output"
+    with pytest.raises(FlowError, match=f"^{re.escape(text)}$"):
+        api.build(model, tmp_path / "b")
+    assert path.read_text() == "{}"
+    assert {entry.name for entry in (tmp_path / "b").iterdir()} == {first, ".lock"}
+
+
+def test_a_marked_or_stamped_directory_is_cleared(model, tmp_path):
+    made = api.build(model, tmp_path / "b")
+    (made.directory / STAMP).unlink()
+    assert not api.build(model, tmp_path / "b").reused
+    (made.directory / MARKER).unlink()
+    (made.directory / "rtl" / "stale.sv").write_text("")
+    (made.directory / "notes.txt").write_text("mine")
+    assert not api.build(model, tmp_path / "b", target_cycles=24).reused
+    assert (made.directory / MARKER).is_file()
+    assert not (made.directory / "rtl" / "stale.sv").exists()
+    assert (made.directory / "notes.txt").read_text() == "mine"
 
 
 def test_a_fault_leaves_the_old_build(model, tmp_path):

@@ -49,7 +49,7 @@ def test_a_foreign_directory_is_not_touched(tmp_path, capfd):
     (tmp_path / "thesis.tex").write_text("years of work")
     assert run(["build", str(model), "-o", str(tmp_path)]) == 2
     assert last_line(capfd) == (
-        f"bitwright: {tmp_path}: holds 'thesis.tex', which is no part of a build; give an empty or new --output")
+        f"bitwright: {tmp_path}: holds 'thesis.tex' and was not made by a build; give an empty or new --output")
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
