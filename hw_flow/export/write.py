@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def export_checkpoint(trained: str | Path, output: str | Path) -> dict[str, Any]
 
 def _samples(model: MLP, data: Dataset | np.ndarray) -> np.ndarray:
     x = np.asarray(data if isinstance(data, np.ndarray) else data.test.take(_SAMPLES).x, dtype=np.float32)
-    x = x.reshape(len(x), -1)
+    x = x.reshape(len(x), math.prod(x.shape[1:]))
     if x.shape[0] == 0 or x.shape[1] != model.spec.inputs:
         raise FlowError(
             f"export: samples have shape {list(x.shape)}; the network takes [N, {model.spec.inputs}] with N at least 1"
