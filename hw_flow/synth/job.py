@@ -95,6 +95,7 @@ class SynthResult(Resources):
     delay_ns : longest register-to-register or port path through logic alone, no routing; a lower bound.
     log : the tool's whole output, gzip.
     boxes : black boxes found, by module.
+    modules : what is in all instances of each module below the top that holds no other, if the hierarchy was kept.
     cached : no tool was started for it.
     """
 
@@ -103,6 +104,7 @@ class SynthResult(Resources):
     log: Path
     delay_ns: float | None = None
     boxes: Mapping[str, int] = field(default_factory=dict)
+    modules: Mapping[str, Resources] = field(default_factory=dict)
     cached: bool = False
 
 

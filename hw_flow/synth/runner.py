@@ -24,6 +24,7 @@ from typing import Any
 from hw_flow.errors import FlowError
 from hw_flow.synth import stat
 from hw_flow.synth.job import LOG, SCRIPT_VERSION, SynthJob, SynthResult, read_file, script
+from hw_flow.synth.resources import Resources
 from sim.process import run_process
 
 _CHILD = Path(__file__).with_name("_child.py")
@@ -46,12 +47,12 @@ def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
     """
     key = cache_key(job)
     directory = cache_directory() / key
-    found = _load(directory)
+    found = _load(directory, job)
     if found is not None:
         return found
     directory.parent.mkdir(parents=True, exist_ok=True)
     with _locked(directory.with_suffix(".lock")):
-        found = _load(directory)
+        found = _load(directory, job)
         if found is not None:
             return found
         # The lock is ours, so a directory of this name was left by a killed run.
@@ -62,7 +63,7 @@ def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
             result = _synthesise(job, part, directory.with_suffix(".failed.txt"), cancel)
             if cache_key(job) != key:
                 raise FlowError(f"{job.top}: its sources changed while Yosys read them; synthesise again once they are complete")
-            (part / "result.json").write_text(json.dumps(asdict(result), default=str, indent=1))
+            (part / "result.json").write_text(json.dumps(_record(result, job), default=str, indent=1))
             _remove(directory)
             part.replace(directory)
         finally:
@@ -72,7 +73,7 @@ def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
 
 def cached(job: SynthJob) -> SynthResult | None:
     """The result of ``job`` if the cache has it; starts nothing."""
-    return _load(cache_directory() / cache_key(job))
+    return _load(cache_directory() / cache_key(job), job)
 
 
 def cache_directory() -> Path:
@@ -85,17 +86,21 @@ def cache_key(job: SynthJob) -> str:
     """Hash of everything that the result depends on.
 
     File names do not count, and the top's own name, also as a prefix (``<top>_weights``), is replaced in the sources: two
-    generated wrappers that differ in nothing else, such as equal FIFOs, are one entry.
+    generated wrappers that differ in nothing else, such as equal FIFOs, are one entry. A part around black boxes recurs in
+    every design with a layer of its shape, so there the layer's title (lines of ``///``) does not count either.
     """
     digest = hashlib.sha256()
 
     def add(label: str, value: bytes) -> None:
         digest.update(f"{label} {len(value)}\n".encode() + value)
 
-    own_name = re.compile(rb"\b" + re.escape(job.top.encode()) + rb"(?=\b|_)")
+    own_name = re.compile(_own_name(job).encode())
     add("tool", f"{SCRIPT_VERSION} {yosys_version()}".encode())
     for path in job.files:
-        add("file", own_name.sub(b"<top>", path.read_bytes()))
+        text = path.read_bytes()
+        if job.blackboxes:
+            text = re.sub(rb"^///.*\n", b"", text, flags=re.MULTILINE)
+        add("file", own_name.sub(b"<top>", text))
     for folder in job.include_dirs:
         for path in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
             add(f"include {path.relative_to(folder)}", path.read_bytes())
@@ -105,7 +110,7 @@ def cache_key(job: SynthJob) -> str:
         add("liberty", job.liberty.read_bytes())
     options = {
         "defines": job.defines, "parameters": job.parameters, "target": job.target, "flatten": job.flatten,
-        "nodsp": job.nodsp, "blackboxes": sorted(job.blackboxes), "delay": job.delay,
+        "nodsp": job.nodsp, "blackboxes": sorted(_neutral(name, job) for name in job.blackboxes), "delay": job.delay,
     }
     add("options", json.dumps(options, sort_keys=True).encode())
     return digest.hexdigest()[:32]
@@ -169,13 +174,34 @@ def _remove(directory: Path) -> None:
         time.sleep(0.02)
 
 
-def _load(directory: Path) -> SynthResult | None:
+def _own_name(job: SynthJob) -> str:
+    return rf"\b{re.escape(job.top)}(?=\b|_)"
+
+
+def _neutral(module: str, job: SynthJob) -> str:
+    """``module`` as it stands in the cache, where an entry may serve another top."""
+    return re.sub(_own_name(job), "<top>", module)
+
+
+def _record(result: SynthResult, job: SynthJob) -> dict[str, Any]:
+    record = asdict(result)
+    for key in ("boxes", "modules"):
+        record[key] = {_neutral(name, job): value for name, value in record[key].items()}
+    if not record["modules"]:
+        del record["modules"]
+    return record
+
+
+def _load(directory: Path, job: SynthJob) -> SynthResult | None:
     try:
         stored: dict[str, Any] = json.loads((directory / "result.json").read_text())
     except FileNotFoundError:
         return None
-    stored["sequential"] = tuple(stored["sequential"])
-    return SynthResult(**{**stored, "log": directory / "log.txt", "cached": True})
+    for part in (stored, *stored.get("modules", {}).values()):
+        part["sequential"] = tuple(part["sequential"])
+    stored["boxes"] = {name.replace("<top>", job.top): number for name, number in stored["boxes"].items()}
+    stored["modules"] = {name.replace("<top>", job.top): Resources(**part) for name, part in stored.get("modules", {}).items()}
+    return SynthResult(**{**stored, "log": directory / LOG, "cached": True})
 
 
 @contextmanager

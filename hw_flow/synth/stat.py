@@ -11,7 +11,7 @@ from typing import Any
 
 from hw_flow.errors import FlowError
 from hw_flow.synth.job import LOG, SynthJob, SynthResult
-from hw_flow.synth.resources import Resources
+from hw_flow.synth.resources import Resources, total
 
 _LINE = 300
 # Left by hierarchy and flattening; they are not hardware.
@@ -31,8 +31,28 @@ def result(job: SynthJob, directory: Path, seconds: float) -> SynthResult:
     return _checked(job, SynthResult(
         target=job.target, cells=cells, area=area, transistors=_transistors(modules, bool(boxes)), sequential=sequential,
         source=f"yosys-{version.group(1) if version else 'unknown'}", seconds=round(seconds, 2),
-        log=directory / LOG, boxes=boxes, delay_ns=_delay_ns(directory / "sta.txt") if job.delay else None,
+        log=directory / LOG, boxes=boxes, modules=_modules(job, directory, modules),
+        delay_ns=_delay_ns(directory / "sta.txt") if job.delay else None,
     ))
+
+
+def _modules(job: SynthJob, directory: Path, modules: Mapping[str, Any]) -> dict[str, Resources]:
+    """What is in all instances of each module but the top that holds no other module."""
+    if job.flatten:
+        return {}
+    found: dict[str, list[Resources]] = {}
+    library = job.liberty is not None
+    for name, module in modules.items():
+        if name == job.top or any(cell in modules for cell in module.get("num_cells_by_type", {})):
+            continue
+        cells = dict(sorted(_leaves(modules, name).items()))
+        # Slang makes a module of each instance, `module$path.of.instance`.
+        found.setdefault(name.partition("$")[0], []).append(Resources(
+            target=job.target, cells=cells, area=float(module.get("area", 0.0)) if library else None,
+            transistors=_transistors({name: module}, False),
+            sequential=_sequential(directory / "cells.lib", cells) if library else (),
+        ))
+    return {name: total(job.target, instances) for name, instances in found.items()}
 
 
 def _leaves(modules: Mapping[str, Any], top: str) -> Counter[str]:

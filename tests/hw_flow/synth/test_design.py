@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from hw_flow.errors import FlowError
+from hw_flow.ir import MVAU, Graph, Tensor, Thresholds
 from hw_flow.rtl.design import Design, Instance
-from hw_flow.synth import layer_luts, synthesise, total
+from hw_flow.synth import SynthJob, SynthResult, Target, run, run_all, synthesise, total
+from hw_flow.synth.parts import datapath_jobs, memories_job
+from hw_flow.synth.runner import cache_key
 from tests.hw_flow.synth.conftest import FIFO, MUL
 
+MEMORIES = ("weights", "thresholds")
 TOP = """
 module net (
   input logic clk_i, rst_ni, push_i, pop_i, input logic [7:0] data_i, output logic signed [15:0] p_o, output logic odd_o
@@ -71,9 +77,6 @@ def test_total_is_glue_and_all_instances(design: Design, monkeypatch: pytest.Mon
 def test_nodsp_for_chosen_layers(design: Design) -> None:
     found = synthesise(design, "ecp5", nodsp={"MVAU_0"})
     assert found.total.dsp == 0
-    luts = layer_luts(design, "ecp5", nodsp={"MVAU_0"})
-    assert luts == {"fifo_0": found.layers["u_fifo_0"].luts, "fifo_1": found.layers["u_fifo_1"].luts,
-                    "MVAU_0": found.layers["u_mul"].luts}
 
 
 def test_gates_of_a_whole_design(design: Design) -> None:
@@ -82,6 +85,108 @@ def test_gates_of_a_whole_design(design: Design) -> None:
     assert found.total.ff == sum(part.ff for part in parts) == 2 * 266 + 16
     assert found.total.transistors == sum(part.transistors or 0 for part in parts)
     assert all(part.transistors for part in parts)
+
+
+def emitted(directory: Path, seed: int, *, name: str = "one", ram_style: str = "distributed") -> Design:
+    """A matrix unit of 4 x 16 three-bit weights, all equal for seed 0, with thresholds."""
+    from hw_flow import rtl
+    from hw_flow.folding import NodeFolding
+
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-3, 4, (4, 16)) if seed else np.full((4, 16), 3)
+    weights[0] = 3
+    levels = np.sort(rng.integers(-20, 20, (4, 3)), axis=1)
+    levels[0] = (-20, 0, 20)
+    node = MVAU(
+        name="MVAU_0", inputs=("x",), outputs=("y",), weights=weights, weight_dtype="INT3", acc_dtype="INT9",
+        thresholds=Thresholds(levels, np.zeros(4, dtype=bool), 0),
+    )
+    graph = Graph("one", (node,), {"x": Tensor("x", (16,), "UINT2"), "y": Tensor("y", (4,), "UINT2")}, ("x",), ("y",))
+    folded = NodeFolding(pe=2, simd=4, ram_style=ram_style, res_type="lut")  # type: ignore[arg-type]  # one of its literals
+    return rtl.emit(graph, {"MVAU_0": folded}, {}, directory, name)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Tops that Yosys is started for from now on."""
+    from hw_flow.synth import runner
+
+    started: list[str] = []
+    real = runner._synthesise
+
+    def counting(job: SynthJob, *args: Any) -> SynthResult:
+        started.append(job.top)
+        return real(job, *args)
+
+    monkeypatch.setattr(runner, "_synthesise", counting)
+    return started
+
+
+def test_new_weights_cost_a_run_of_the_memories_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = counted(monkeypatch)
+    found = synthesise(emitted(tmp_path / "a", 1), "ecp5", nodsp=True)
+    assert sorted(started) == ["one", "one_memories", "one_mvau_0"]
+    around, inside = (run(job) for job in parts_of(tmp_path / "a", "ecp5"))
+    assert set(inside.modules) == {"one_mvau_0_weights", "one_mvau_0_thresholds"}
+    assert all(part.luts for part in inside.modules.values())
+    assert inside.modules["one_mvau_0_weights"].ff == inside.ff > 0
+    assert found.layers["u_mvau_0"].luts == around.luts + inside.luts
+    assert found.layers["u_mvau_0"].ff == around.ff + inside.ff
+    started.clear()
+    again = synthesise(emitted(tmp_path / "b", 2), "ecp5", nodsp=True)
+    assert started == ["one_memories"]
+    assert again.by_kind()["mvau"].luts != found.by_kind()["mvau"].luts
+
+
+def parts_of(directory: Path, target: Target) -> tuple[SynthJob, SynthJob]:
+    """The datapath and the memories of an emitted design."""
+    design = Design.load(directory)
+    jobs = datapath_jobs(design, target, nodsp=True, delay=False, liberty=None, timeout_s=600)
+    bank = memories_job(design, target, directory, liberty=None, timeout_s=600)
+    assert bank is not None
+    return jobs["u_mvau_0"], bank
+
+
+def test_memory_in_block_ram_is_counted(tmp_path: Path) -> None:
+    found = synthesise(emitted(tmp_path, 3, ram_style="block"), "xc7")
+    assert found.total.bram18 == found.by_layer()["MVAU_0"].bram18 == 1
+    assert found.total.dsp == 0
+
+
+def test_memory_of_one_word_is_no_hardware_but_accounted_for(tmp_path: Path) -> None:
+    found = synthesise(emitted(tmp_path, 0), "generic")
+    _, bank = parts_of(tmp_path, "generic")
+    inside = run(bank)
+    assert inside.modules["one_mvau_0_weights"].gates == inside.modules["one_mvau_0_weights"].transistors == 0
+    whole = found.layers["u_mvau_0"]
+    assert (whole.transistors or 0) > (inside.modules["one_mvau_0_thresholds"].transistors or 0) > 0
+
+
+def test_memory_that_the_wrapper_does_not_hold(tmp_path: Path) -> None:
+    design = emitted(tmp_path, 0)
+    wrapper = tmp_path / "one_mvau_0.sv"
+    text = wrapper.read_text()
+    start = text.index("  one_mvau_0_weights u_weights (")
+    end = text.index(");", start) + 2
+    wrapper.write_text(text[:start] + "  assign weight = {4{6'd5}};" + text[end:])
+    with pytest.raises(FlowError) as caught:
+        synthesise(design, "generic")
+    assert str(caught.value) == (
+        "one_mvau_0: holds 1 x one_mvau_0_thresholds, but design.json lists "
+        "1 x one_mvau_0_thresholds, 1 x one_mvau_0_weights; build the design again"
+    )
+
+
+def test_equal_datapaths_keep_the_names_of_their_own_memories(tmp_path: Path) -> None:
+    designs = [emitted(tmp_path / name, seed, name=name) for seed, name in enumerate(("p", "q"), 1)]
+    jobs = [parts_of(design.directory, "generic")[0] for design in designs]
+    results = run_all(jobs)
+    assert [set(results[job].boxes) for job in jobs] == [{f"{name}_mvau_0_{kind}" for kind in MEMORIES} for name in ("p", "q")]
+    assert cache_key(jobs[0]) == cache_key(jobs[1])
+
+
+def test_nothing_is_printed_without_progress(design: Design, capfd: pytest.CaptureFixture[str]) -> None:
+    run_all([SynthJob(top="mul", files=(design.directory / "mul.sv",), target="generic", defines=("QUIET",))])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_top_that_does_not_fit_its_description(design: Design) -> None:
