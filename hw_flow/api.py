@@ -114,7 +114,7 @@ def load(directory: str | Path) -> Build:
 
 
 def simulate(
-    target: Build | str | Path, x: np.ndarray | str | Path | None = None, *, samples: int = 16, seed: int = 0,
+    made: Build | str | Path, x: np.ndarray | str | Path | None = None, *, samples: int = 16, seed: int = 0,
     stalls: bool = False,
     trace: str | Path | None = None, compare: bool = True, labels: IntArray | None = None, steps: Steps | None = None,
 ) -> Simulation:
@@ -130,7 +130,7 @@ def simulate(
     """
     from hw_flow.backends import inputs, measure
 
-    built, steps = _build(target), steps or Steps()
+    built, steps = _build(made), steps or Steps()
     frames = inputs.frames(built.program, x, samples, seed)
     run = backends.get(built.backend).simulate(
         built, frames, stalls=stalls, seed=seed, trace=Path(trace) if trace is not None else None, compare=compare, steps=steps)
@@ -139,12 +139,12 @@ def simulate(
     return run
 
 
-def simulation_record(target: Build | str | Path) -> SimulationRecord:
+def simulation_record(made: Build | str | Path) -> SimulationRecord:
     """What the last `simulate` of a build recorded; FlowError if there was none."""
     from hw_flow.errors import FlowError
     from hw_flow.report.records import load_simulation
 
-    built = _build(target)
+    built = _build(made)
     record = load_simulation(built.directory, built.key)
     if record is None:
         raise FlowError(f"{built.directory}: not simulated yet; run `bitwright simulate {built.directory}`")
@@ -152,16 +152,16 @@ def simulation_record(target: Build | str | Path) -> SimulationRecord:
 
 
 def synth(
-    target: Build | str | Path, *, to: str = "xc7", nodsp: bool = False, flatten: bool = False, steps: Steps | None = None,
+    made: Build | str | Path, *, target: str = "xc7", nodsp: bool = False, flatten: bool = False, steps: Steps | None = None,
 ) -> Resources:
-    """What the hardware of a build costs on ``to`` (xc7, xcup, ecp5, ice40, generic); recorded in the build directory."""
-    built = _build(target)
-    return backends.get(built.backend).resources(built, to, nodsp=nodsp, flatten=flatten, steps=steps or Steps())
+    """What the hardware of a build costs on ``target`` (xc7, xcup, ecp5, ice40, generic); recorded in the build directory."""
+    built = _build(made)
+    return backends.get(built.backend).resources(built, target, nodsp=nodsp, flatten=flatten, steps=steps or Steps())
 
 
-def report(target: Build | str | Path) -> Report:
+def report(made: Build | str | Path) -> Report:
     """Write ``report.json``, ``report.png`` and FINN's ``report/*.json`` of a build; returns the report."""
-    built = _build(target)
+    built = _build(made)
     result = backends.get(built.backend).report(built)
     write_report(result, built, built.directory)
     return result
@@ -184,5 +184,5 @@ def verify(model: str | Path, **options: Any) -> VerifyResult:
     return run(Path(model), **options)
 
 
-def _build(target: Build | str | Path) -> Build:
-    return target if isinstance(target, Build) else load(target)
+def _build(made: Build | str | Path) -> Build:
+    return made if isinstance(made, Build) else load(made)

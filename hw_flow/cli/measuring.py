@@ -81,7 +81,7 @@ def synth(
             wanted = api.BuildOptions(
                 folding=folding, target_cycles=target_cycles, unfold=unfold, input_type=input_type, input_scale=input_scale)
             made = api.build_cached(design, wanted, steps=timer)
-        resources = api.synth(made, to=target, nodsp=nodsp, flatten=flatten, steps=timer)
+        resources = api.synth(made, target=target, nodsp=nodsp, flatten=flatten, steps=timer)
     if as_json:
         from hw_flow.report.records import plain
 

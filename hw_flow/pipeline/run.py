@@ -78,14 +78,10 @@ class _Chain:
 
     def _preflight(self) -> None:
         """What would only fail after the training: tools, targets, files."""
-        from hw_flow import synth
-        from sim.toolchain import compiler, verilator
+        from hw_flow.preflight import check_tools
 
-        verilator()
-        compiler()
+        check_tools(synthesis=bool(self.config.synth.targets))
         backends.get(self.config.build.backend)
-        if self.config.synth.targets:
-            synth.yosys_version()
         for target in self.config.synth.targets:
             synthesis.check_target(target)
         self._build_options_given()
@@ -189,7 +185,7 @@ class _Chain:
         section = self.config.synth
 
         def work() -> dict[str, Any]:
-            resources = api.synth(build, to=target, nodsp=section.nodsp, flatten=section.flatten, steps=self.steps)
+            resources = api.synth(build, target=target, nodsp=section.nodsp, flatten=section.flatten, steps=self.steps)
             return {name: figure.value for name, figure in resources.total.items()}
 
         self.journal.step(
