@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from quant_training import Dataset
 
 # Part of every result's key: raised whenever the same point may measure differently.
-VERSION = "1"
+VERSION = "2"
 TOP = "accelerator"
 
 
@@ -89,8 +89,8 @@ def evaluate(argument: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _measure(onnx: Path, data: Dataset, problem: Problem, scratch: Path, steps: Steps) -> dict[str, Any]:
-    from hw_flow import fifo, folding, frontend, rtl
-    from hw_flow.codesign.area import area
+    from hw_flow import fifo, folding, frontend, rtl, synth
+    from hw_flow.backends.synthesis import GLUE
 
     with steps("compile"):
         program = frontend.compile_qonnx(onnx, name=TOP)
@@ -100,7 +100,11 @@ def _measure(onnx: Path, data: Dataset, problem: Problem, scratch: Path, steps: 
         design = rtl.emit(program.graph, nodes, fifo.depths(program.graph, nodes), scratch / "rtl", TOP)
     simulated = _simulate(program, design, data.test.x[:problem.simulation.samples], steps)
     with steps("synthesise"):
-        cost = area(design, problem.hardware.target, nodsp=kind == "lut", timeout_s=problem.hardware.synth_timeout_s)
+        # Trials run side by side, so each takes one process at a time.
+        cost = synth.synthesise(
+            design, problem.hardware.target, nodsp=frozenset(nodes) if kind == "lut" else False,
+            timeout_s=problem.hardware.synth_timeout_s, workers=1,
+        )
     counts = {"luts": "LUT", "ff": "FF", "bram18": "BRAM18", "dsp": "DSP"}
     figures = cost.total.figures()
     return {
@@ -108,7 +112,7 @@ def _measure(onnx: Path, data: Dataset, problem: Problem, scratch: Path, steps: 
             **{name: {"value": figures[name], "unit": unit, "source": cost.source} for name, unit in counts.items()},
             **simulated["metrics"],
         },
-        "layers": {name: part.figures() for name, part in cost.layers.items()},
+        "layers": {name: part.figures() for name, part in {**cost.by_layer(), GLUE: cost.glue}.items()},
         "bit_exact": simulated["bit_exact"],
     }
 
