@@ -113,8 +113,8 @@ def publish(rows: list[list[Any]]) -> None:
         rows=rows,
         notes=["784-64-64-64-10, trained on all 60,000 samples of MNIST, tested on its 10,000; weights of the last epoch, one"
                " seed, one recipe each (Adam, cosine schedule; in the script). Accuracy is Brevitas' own in evaluation mode.",
-               "Brevitas' published w2a2 network has the values -1, 0, 1 in weights, activations and input, as w2a2-narrow has; our"
-               " w2a2 has the four values of INT2 and UINT2, in as many bits."],
+               "Brevitas' published w2a2 network has the values -1, 0, 1 in weights, activations and input, as w2a2-narrow has;"
+               " our w2a2 has the four values of INT2 and UINT2, in as many bits."],
     )
     print(results.render())
 
