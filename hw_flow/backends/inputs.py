@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tokenize import TokenError
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -43,27 +44,53 @@ def load_frames(path: Path, shape: tuple[int, ...]) -> IntArray | FloatArray:
     ------
     FlowError : no such file, no numeric ``.npy``, wrong shape, no frame.
     """
-    try:
-        x = np.load(path, allow_pickle=False)
-    except OSError as error:
-        reason = error.strerror or "not an .npy file"
-        raise FlowError(f"{path}: cannot read the inputs ({reason}); give an .npy array [N, {_sizes(shape)}]") from error
-    except ValueError as error:
-        raise FlowError(f"{path}: not a plain .npy array ({error}); save it with numpy.save as [N, {_sizes(shape)}]") from error
-    if not isinstance(x, np.ndarray) or x.dtype.kind not in "iufb":
-        raise FlowError(f"{path}: holds {getattr(x, 'dtype', 'an archive')}, not numbers; save one array [N, {_sizes(shape)}]")
+    x = _read_npy(path, "inputs", f"[N, {_sizes(shape)}]")
+    if x is None or x.dtype.kind not in "iufb":
+        found = "an archive" if x is None else x.dtype
+        raise FlowError(f"{path}: holds {found}, not numbers; save one array [N, {_sizes(shape)}]")
     return as_frames(x, shape, str(path))
 
 
 def load_labels(path: Path) -> IntArray:
     """Classes ``[N]`` from an ``.npy`` file."""
-    try:
-        labels = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise FlowError(f"{path}: cannot read the labels ({error}); save integers [N] with numpy.save") from error
-    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
-        raise FlowError(f"{path}: labels are {getattr(labels, 'dtype', 'an archive')}; save integers [N] with numpy.save")
+    labels = _read_npy(path, "labels", "integers [N]")
+    if labels is None or labels.dtype.kind not in "iu":
+        raise FlowError(f"{path}: labels are {labels.dtype if labels is not None else 'an archive'}; "
+                        "save integers [N] with numpy.save")
     return labels.reshape(-1).astype(np.int64)
+
+
+def _read_npy(path: Path, what: str, wanted: str) -> np.ndarray | None:
+    """The array in an ``.npy`` file, None for an ``.npz`` archive; FlowError, before any memory is claimed, for anything else."""
+    try:
+        with path.open("rb") as file:
+            if file.read(2) == b"PK":
+                return None
+            file.seek(0)
+            claimed, held = _claim(file), path.stat().st_size
+        if claimed > held:
+            raise FlowError(f"{path}: damaged (its header claims {claimed:,} bytes, the file holds {held:,}); "
+                            f"save it again as {wanted}")
+        x: np.ndarray = np.load(path, allow_pickle=False)
+    except OSError as error:
+        reason = error.strerror or "not an .npy file"
+        raise FlowError(f"{path}: cannot read the {what} ({reason}); give an .npy array {wanted}") from error
+    except EOFError as error:
+        raise FlowError(f"{path}: is empty; save the {what} with numpy.save as {wanted}") from error
+    except (ValueError, TypeError, SyntaxError, TokenError) as error:
+        raise FlowError(f"{path}: not a plain .npy array ({error}); save it with numpy.save as {wanted}") from error
+    return x
+
+
+def _claim(file: BinaryIO) -> int:
+    """Bytes that an ``.npy`` file has by its own header; 0 if it is no ``.npy``, about which `numpy.load` has more to say."""
+    if file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
+        return 0
+    file.seek(0)
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return file.tell() + (0 if dtype.hasobject else prod(shape) * dtype.itemsize)
 
 
 def save_array(path: Path, values: np.ndarray) -> None:

@@ -38,7 +38,13 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
     try:
         result = app(args=arguments, prog_name="bitwright", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
+        # Typer makes an end of file that nobody caught an Abort too, as if the user had answered a question with Ctrl-D.
+        if isinstance(error.__cause__, EOFError):
+            if debug:
+                traceback.print_exc()
+            _say(_message(error.__cause__))
+            return 2
         _say("interrupted")
         return 130
     except typer.TyperException as error:

@@ -44,7 +44,7 @@ def load_graph(directory: Path) -> Graph:
             tensors = {item["name"]: _tensor_in(item, arrays) for item in document["tensors"]}
             nodes = tuple(_node_in(item, arrays) for item in document["nodes"])
         return Graph(document["name"], nodes, tensors, tuple(document["inputs"]), tuple(document["outputs"]))
-    except (OSError, ValueError, KeyError, TypeError, IndexError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, BadZipFile) as error:
         raise FlowError(f"{directory}: no readable graph ({type(error).__name__}: {error}); build again") from error
 
 

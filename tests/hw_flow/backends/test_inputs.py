@@ -67,3 +67,32 @@ def test_labels(tmp_path):
     np.save(tmp_path / "y.npy", np.array([0.5]))
     with pytest.raises(FlowError, match=r"y.npy: labels are float64; save integers \[N\] with numpy.save$"):
         inputs.load_labels(tmp_path / "y.npy")
+
+
+@pytest.mark.parametrize(("content", "text"), [
+    (b"", "is empty; save the inputs with numpy.save as [N, 4]"),
+    (b"\x93NUMPY", "not a plain .npy array ("),
+    (b"PK\x03\x04 no archive", "holds an archive, not numbers; save one array [N, 4]"),
+    (b"no array", "not a plain .npy array ("),
+])
+def test_files_that_are_no_arrays(tmp_path, content, text):
+    path = tmp_path / "x.npy"
+    path.write_bytes(content)
+    with pytest.raises(FlowError, match=f"^{re.escape(f'{path}: {text}')}[^\\n]*$"):
+        inputs.load_frames(path, (4,))
+
+
+def test_empty_labels_file(tmp_path):
+    (tmp_path / "y.npy").write_bytes(b"")
+    with pytest.raises(FlowError, match=r"y.npy: is empty; save the labels with numpy.save as integers \[N\]$"):
+        inputs.load_labels(tmp_path / "y.npy")
+
+
+@pytest.mark.parametrize("shape", ["(1000000000000, 4)", "(3, 4)"])
+def test_a_header_that_claims_more_than_the_file_holds(tmp_path, shape):
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros((2, 4)))
+    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
+    path.write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + text.ljust(117).encode() + b"\n" + bytes(64))
+    with pytest.raises(FlowError, match=r"x.npy: damaged \(its header claims [\d,]+ bytes, the file holds 192\); save it again"):
+        inputs.load_frames(path, (4,))

@@ -84,6 +84,16 @@ def test_a_full_disk_and_an_interrupt(monkeypatch, capfd):
     assert run(["doctor"]) == 130
 
 
+def test_an_end_of_file_is_no_interrupt(monkeypatch, capfd):
+    def end():
+        raise EOFError("No data left in file")
+
+    monkeypatch.setattr("hw_flow.pipeline.doctor.examine", end)
+    assert run(["doctor"]) == 2
+    assert last_line(capfd) == (
+        "bitwright: EOFError: No data left in file; this is a bug in bitwright; run again with --debug and report the traceback")
+
+
 def test_doctor(capfd):
     assert run(["doctor", "--json"]) == 0
     import json

@@ -64,6 +64,9 @@ def test_damage_is_named(graph: Graph, tmp_path: Path) -> None:
     (tmp_path / "graph.npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(FlowError, match=r"no readable graph \(BadZipFile"):
         load_graph(tmp_path)
+    (tmp_path / "graph.npz").write_bytes(b"")
+    with pytest.raises(FlowError, match=r"no readable graph \(EOFError: .*\); build again"):
+        load_graph(tmp_path)
     save_graph(graph, tmp_path)
     document = json.loads((tmp_path / "graph.json").read_text())
     (tmp_path / "graph.json").write_text(json.dumps(document | {"format": 99}))
