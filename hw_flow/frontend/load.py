@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -50,34 +50,87 @@ def _check_opset(model: onnx.ModelProto, path: Path) -> None:
             raise FlowError(f"{path}: ONNX opset {opset.version} is too old; export with opset {OLDEST_OPSET} or newer")
 
 
-def _load_external(model: onnx.ModelProto, path: Path) -> None:
+def external_files(content: bytes, path: Path) -> tuple[Path, ...]:
+    """Files beside ``path`` that hold data of the model with this ``content``; none if it is no ONNX file.
+
+    Raises FlowError, as `read_model` does, for data outside the model's folder.
+    """
+    try:
+        model = onnx.load_model_from_string(content)
+    except (DecodeError, ValueError):
+        return ()
+    return tuple(sorted({_source(tensor, path) for tensor in _tensors(model) if uses_external_data(tensor)}))
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor with data in ``model``: initialisers and attributes, also of subgraphs and functions."""
+    yield from _in_graph(model.graph)
+    for function in model.functions:
+        yield from _in_nodes(function.node)
+
+
+def _in_graph(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _in_nodes(graph.node)
+
+
+def _in_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    for attribute in (attribute for node in nodes for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors) if attribute.HasField("t") else attribute.tensors
+        for sparse in (*((attribute.sparse_tensor,) if attribute.HasField("sparse_tensor") else ()), *attribute.sparse_tensors):
+            yield from (sparse.values, sparse.indices)
+        for graph in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
+            yield from _in_graph(graph)
+
+
+def _source(tensor: onnx.TensorProto, path: Path) -> Path:
+    """The file that holds the data of ``tensor``; FlowError unless it is in the folder of ``path``."""
     folder = path.resolve().parent
+    location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+    source = None if not location or "\0" in location or Path(location).is_absolute() else (folder / location).resolve()
+    if source is None or not source.is_relative_to(folder) or not source.is_file():
+        raise FlowError(f"{path}: data of '{tensor.name}' is in '{location}', which is no file in the model's own folder; "
+                        "save the model with its data inside")
+    return source
+
+
+def _load_external(model: onnx.ModelProto, path: Path) -> None:
     read = 0
-    for tensor in model.graph.initializer:
+    for tensor in _tensors(model):
         if not uses_external_data(tensor):
             continue
-        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        source = (folder / location).resolve()
-        if not location or Path(location).is_absolute() or not source.is_relative_to(folder) or not source.is_file():
-            raise FlowError(f"{path}: data of '{tensor.name}' is in '{location}', which is no file in the model's own folder; "
-                            "save the model with its data inside")
-        read += source.stat().st_size
-        if read > MAX_BYTES:
-            raise FlowError(f"{path}: external data exceed the limit of {MAX_BYTES:,} bytes; is it a QONNX model?")
+        source = _source(tensor, path)
         try:
-            load_external_data_for_tensor(tensor, str(folder))
+            read += _extent(tensor, source)
+            if read > MAX_BYTES:
+                raise FlowError(f"{path}: external data exceed the limit of {MAX_BYTES:,} bytes; is it a QONNX model?")
+            load_external_data_for_tensor(tensor, str(path.resolve().parent))
         except (OSError, ValueError, onnx.checker.ValidationError) as error:
             raise FlowError(f"{path}: data of '{tensor.name}' cannot be read ({_first_line(error)}); export it again") from error
         tensor.data_location = onnx.TensorProto.DEFAULT
         del tensor.external_data[:]
 
 
+def _extent(tensor: onnx.TensorProto, source: Path) -> int:
+    """Bytes of ``source`` that ``tensor`` asks for."""
+    asked = {entry.key: int(entry.value) for entry in tensor.external_data if entry.key in ("offset", "length")}
+    offset, size = asked.get("offset", 0), source.stat().st_size
+    extent = asked.get("length", 0) or size - offset
+    if offset < 0 or extent < 0 or offset + extent > size:
+        raise ValueError(f"bytes {offset} to {offset + extent} of a file of {size}")
+    return extent
+
+
 def _check_initialisers(model: onnx.ModelProto, path: Path) -> None:
-    for tensor in model.graph.initializer:
+    for tensor in _tensors(model):
         try:
-            onnx.numpy_helper.to_array(tensor)
+            kind = onnx.numpy_helper.to_array(tensor).dtype.kind
         except (ValueError, TypeError, KeyError, onnx.checker.ValidationError) as error:
             raise FlowError(f"{path}: initialiser '{tensor.name}' is damaged ({_first_line(error)}); export it again") from error
+        if kind in "OSU":
+            raise FlowError(f"{path}: initialiser '{tensor.name}' holds text, not numbers; export a network of numbers alone")
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:

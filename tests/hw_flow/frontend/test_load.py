@@ -126,8 +126,75 @@ def test_external_data_inside(path: Path) -> None:
     assert numpy_helper.to_array(read_model(path).graph.initializer[0]).tolist() == [0, 1, 2, 3]
 
 
+def _wrapped(kind: str, tensor: onnx.TensorProto) -> onnx.ModelProto:
+    """A model that holds ``tensor`` as an attribute: of a node, among several, sparse, in a subgraph, in a function."""
+    node = helper.make_node("Constant", [], ["w"], name="K")
+    if kind == "constant":
+        node.attribute.append(helper.make_attribute("value", tensor))
+    elif kind == "tensors":
+        node.attribute.append(helper.make_attribute("values", [tensor]))
+    elif kind == "sparse":
+        indices = numpy_helper.from_array(np.arange(4), "i")
+        node.attribute.append(helper.make_attribute("sparse_value", helper.make_sparse_tensor(tensor, indices, [4])))
+    else:
+        node.attribute.append(helper.make_attribute("body", helper.make_graph([], "sub", [], [], [tensor])))
+    if kind != "function":
+        return _model([node, helper.make_node("Add", ["x", "w"], ["y"])])
+    model = _model([helper.make_node("Relu", ["x"], ["y"])])
+    model.functions.append(helper.make_function("d", "F", [], ["w"], [node], [helper.make_opsetid("", 13)]))
+    return model
+
+
+@pytest.mark.parametrize("kind", ["constant", "tensors", "sparse", "subgraph", "function"])
+def test_data_of_attributes_are_confined_and_limited(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "secret.bin").write_bytes(bytes(16))
+    (folder / "w.bin").write_bytes(np.arange(4, dtype=np.float32).tobytes())
+
+    def model(location: str) -> onnx.ModelProto:
+        tensor = numpy_helper.from_array(np.ones(4, np.float32), "w")
+        _outside(tensor, location)
+        return _wrapped(kind, tensor)
+
+    assert _refusal(folder / "m.onnx", model("../secret.bin")) == (
+        "m.onnx: data of 'w' is in '../secret.bin', which is no file in the model's own folder; "
+        "save the model with its data inside")
+    inside = folder / "m.onnx"
+    inside.write_bytes(model("w.bin").SerializeToString())
+    assert load.external_files(inside.read_bytes(), inside) == ((folder / "w.bin").resolve(),)
+    loaded = [tensor for tensor in load._tensors(read_model(inside)) if tensor.name == "w"]
+    assert [numpy_helper.to_array(tensor).tolist() for tensor in loaded] == [[0, 1, 2, 3]]
+    inside.write_bytes(_wrapped(kind, helper.make_tensor("w", TensorProto.STRING, [4], [b"a"] * 4)).SerializeToString())
+    with pytest.raises(FlowError, match=r"initialiser 'w' holds text, not numbers; export a network of numbers alone$"):
+        read_model(inside)
+    content = model("w.bin").SerializeToString()
+    (folder / "w.bin").write_bytes(bytes(4 * len(content)))
+    monkeypatch.setattr(load, "MAX_BYTES", 2 * len(content))
+    assert ": external data exceed the limit of " in _refusal(inside, content)
+
+
+@pytest.mark.parametrize(("key", "value"), [("offset", "8"), ("offset", "-4"), ("length", "999999999999"), ("length", "x")])
+def test_extents_outside_the_file_are_refused(path: Path, key: str, value: str) -> None:
+    model = _model([helper.make_node("Add", ["x", "w"], ["y"])], w=np.ones((4,), np.float32))
+    _externalise(model, "w.bin")
+    model.graph.initializer[0].external_data.add(key=key, value=value)
+    (path.parent / "w.bin").write_bytes(bytes(16))
+    message = _refusal(path, model)
+    assert message.startswith(("m.onnx: data of 'w' cannot be read (", "m.onnx: initialiser 'w' is damaged ("))
+
+
+def test_text_initialiser(path: Path) -> None:
+    model = _model([helper.make_node("Add", ["x", "w"], ["y"])])
+    model.graph.initializer.append(helper.make_tensor("w", TensorProto.STRING, [2], [b"a", b"b"]))
+    assert _refusal(path, model) == "m.onnx: initialiser 'w' holds text, not numbers; export a network of numbers alone"
+
+
 def _externalise(model: onnx.ModelProto, location: str) -> None:
-    tensor = model.graph.initializer[0]
+    _outside(model.graph.initializer[0], location)
+
+
+def _outside(tensor: onnx.TensorProto, location: str) -> None:
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value=location)
