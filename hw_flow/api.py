@@ -102,7 +102,7 @@ def build_cached(model: str | Path, options: BuildOptions, *, backend: str = "rt
     from hw_flow.storage import cache_dir
 
     path = Path(model)
-    key = build_key(backend, read_input(path, "model"), options)
+    key = build_key(backend, path, read_input(path, "model"), options)
     return backends.get(backend).build(path, cache_dir("builds") / key[:24], options, steps or Steps())
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -80,12 +81,39 @@ def read_input(path: Path, what: str) -> bytes:
         raise FlowError(f"{path}: cannot read the {what} ({error.strerror}); check the path") from error
 
 
-def build_key(backend: str, model: bytes, options: BuildOptions) -> str:
-    """Hash of the model, the options, the folding file's content and the code that builds."""
+def build_key(backend: str, model: Path, content: bytes, options: BuildOptions) -> str:
+    """Hash of all that a build depends on.
+
+    These are the model's ``content`` with the files beside it that hold its data, the name of the top module,
+    the options, the folding file's content and the code that builds.
+    """
     plain = options.as_dict()
     folding = read_input(options.folding, "folding file") if options.folding else b""
     plain["folding"] = None
-    return digest((backend, model, repr(sorted(plain.items())), folding, code_digest()))
+    plain["name"] = top_name(model, options)
+    return digest((backend, content, *_beside(model, content), repr(sorted(plain.items())), folding, code_digest()))
+
+
+def _beside(model: Path, content: bytes) -> Iterator[bytes]:
+    """Content of the files that hold data of ``model``; most models have none, which costs no import of ONNX to find out."""
+    if b"location" not in content:
+        return
+    from hw_flow.frontend.load import external_files
+
+    for path in external_files(content, model):
+        yield path.name.encode()
+        yield read_input(path, "model's data")
+
+
+def top_name(model: Path, options: BuildOptions) -> str:
+    """Name of graph and top module: the wanted one or the file's, as an identifier."""
+    return sanitise(options.name or model.stem)
+
+
+def sanitise(name: str) -> str:
+    """``name`` as an identifier for files and modules."""
+    clean = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "model"
+    return f"m_{clean}" if clean[0].isdigit() else clean
 
 
 @lru_cache

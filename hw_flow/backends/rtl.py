@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw_flow.backends.directory import BuildOptions, build_key, clear, current, finish, locked, read_input
+from hw_flow.backends.directory import BuildOptions, build_key, clear, current, finish, locked, read_input, top_name
 from hw_flow.backends.protocol import Build, Simulation
 from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
@@ -34,7 +33,7 @@ class RtlBackend:
         FlowError : the model, the folding or the directory cannot be used.
         """
         content = read_input(model, "model")
-        key = build_key(self.name, content, options)
+        key = build_key(self.name, model, content, options)
         with locked(directory):
             stamp = current(directory, key)
             if stamp is not None:
@@ -44,7 +43,7 @@ class RtlBackend:
     def _build(self, model: Path, content: bytes, directory: Path, options: BuildOptions, *, key: str, steps: Steps) -> Build:
         from hw_flow import fifo, folding, frontend, rtl
 
-        name = options.name or sanitise(model.stem)
+        name = top_name(model, options)
         with steps("compile model"):
             program = frontend.compile_qonnx(
                 model, input_type=options.input_type, input_scale=scale_of(options.input_scale), name=name)
@@ -120,9 +119,3 @@ def scale_of(text: str | None) -> Fraction | None:
     if scale <= 0:
         raise FlowError(f"--input-scale {text} is not positive; give a fraction such as 1/255 or a decimal")
     return scale
-
-
-def sanitise(name: str) -> str:
-    """``name`` as an identifier for files and modules."""
-    clean = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "model"
-    return f"m_{clean}" if clean[0].isdigit() else clean

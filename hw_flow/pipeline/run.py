@@ -117,7 +117,7 @@ class _Chain:
         options = self._build_options()
         folder = self.directory / "build"
         content = read_input(model, "model")
-        key = build_key(self.config.build.backend, content, options)
+        key = build_key(self.config.build.backend, model, content, options)
 
         def work() -> dict[str, Any]:
             made = api.build_with(model, folder, options, backend=self.config.build.backend, steps=self.steps)

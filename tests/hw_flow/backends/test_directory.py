@@ -3,6 +3,8 @@
 import json
 import re
 
+import numpy as np
+import onnx
 import pytest
 
 from hw_flow import api
@@ -92,13 +94,45 @@ def test_key(tmp_path):
     folding = tmp_path / "f.json"
     folding.write_text("{}")
     options = BuildOptions(folding=folding)
-    first = build_key("rtl", b"model", options)
-    assert first == build_key("rtl", b"model", options)
+    model = tmp_path / "m.onnx"
+    first = build_key("rtl", model, b"model", options)
+    assert first == build_key("rtl", model, b"model", options) == build_key("rtl", tmp_path / "x" / "m.onnx", b"model", options)
     folding.write_text('{"Defaults": {}}')
     others = [BuildOptions(), BuildOptions(input_type="UINT8"), BuildOptions(target_cycles=3)]
-    keys = {first, build_key("rtl", b"model", options), build_key("rtl", b"other", options)}
-    keys |= {build_key("rtl", b"model", other) for other in others}
+    keys = {first, build_key("rtl", model, b"model", options), build_key("rtl", model, b"other", options)}
+    keys |= {build_key("rtl", model, b"model", other) for other in others}
     assert len(keys) == 6
+
+
+@pytest.mark.parametrize(("name", "top"), [(None, "a_copy"), ("net-2", "net_2"), ("2net", "m_2net"), ("a copy", "a_copy")])
+def test_the_name_is_part_of_the_build(model, tmp_path, name, top):
+    copy = tmp_path / "a copy.onnx"
+    copy.write_bytes(model.read_bytes())
+    assert api.build(model, tmp_path / "b").name == "tiny"
+    made = api.build(copy, tmp_path / "b", name=name)
+    assert not made.reused
+    assert (made.name, made.design.top, made.graph.name) == (top, top, top)
+    assert json.loads((made.directory / STAMP).read_text())["name"] == top
+    assert api.build(copy, tmp_path / "b", name=top).reused
+
+
+def test_data_beside_the_model_are_part_of_the_key(tmp_path):
+    whole = onnx.load(tiny(tmp_path / "whole.onnx"))
+    model, data = tmp_path / "m.onnx", tmp_path / "m.bin"
+    onnx.save(whole, model, save_as_external_data=True, location=data.name, size_threshold=0, convert_attribute=True)
+    made = api.build(model, tmp_path / "b")
+    assert api.build(model, tmp_path / "b").reused
+    content = bytearray(data.read_bytes())
+    for tensor in onnx.load(model, load_external_data=False).graph.initializer:
+        if list(tensor.dims) == [8, 6]:
+            offset = next(int(entry.value) for entry in tensor.external_data if entry.key == "offset")
+            content[offset:offset + 4 * 48] = np.ones(48, np.float32).tobytes()
+    assert bytes(content) != data.read_bytes()
+    data.write_bytes(content)
+    again = api.build(model, tmp_path / "b")
+    assert not again.reused
+    assert again.key != made.key
+    assert (again.graph.nodes[0].weights == 1).all()
 
 
 def test_contradicting_options():

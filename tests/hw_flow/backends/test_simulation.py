@@ -5,7 +5,8 @@ import pytest
 
 from hw_flow import api
 from hw_flow.backends import measure
-from hw_flow.backends.rtl import sanitise, scale_of
+from hw_flow.backends.directory import sanitise
+from hw_flow.backends.rtl import scale_of
 from hw_flow.backends.simulation import difference
 from hw_flow.errors import FlowError
 from tests.hw_flow.graphs import mlp
