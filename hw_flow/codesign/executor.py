@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol
 
 from hw_flow.errors import FlowError
+from sim.errors import SimError
 
 Json = dict[str, Any]
 Task = Callable[[Json], Json]
@@ -25,7 +26,7 @@ class Outcome:
     status : ``done``; ``failed`` (the task raised); ``died`` (its worker process went away).
     result : the task's result if done.
     error : one line otherwise.
-    fatal : the task raised an error that must end the search (see `FatalError`).
+    fatal : the task raised an error that must end the search (see `FatalError`), or its machine is at fault.
     detail : the traceback of a failed task.
     """
 
@@ -39,6 +40,10 @@ class Outcome:
 
 class FatalError(FlowError):
     """An evaluation found something that makes every further trial pointless, a mismatch for example."""
+
+
+# Faults of the machine and not of the point: a tool that is missing or broken, a full disk.
+_ENVIRONMENT = (SimError, OSError, ImportError)
 
 
 class Executor(Protocol):
@@ -62,10 +67,10 @@ def attempt(function: Task, argument: Json) -> Json:
         return {"result": function(argument)}
     except Exception as error:  # noqa: BLE001 - any fault of a trial is recorded, and the search goes on
         line = " ".join(str(error).split()) or type(error).__name__
-        known = isinstance(error, FlowError)
+        known = isinstance(error, (FlowError, SimError))
         return {
             "error": line if known else f"{type(error).__name__}: {line}",
-            "fatal": isinstance(error, FatalError),
+            "fatal": isinstance(error, (FatalError, *_ENVIRONMENT)),
             "detail": traceback.format_exc(),
         }
 

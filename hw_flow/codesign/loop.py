@@ -6,7 +6,7 @@ import fcntl
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,7 @@ class Evaluator:
     Attributes
     ----------
     version : changes whenever the same point may give another result; part of every result's key.
+    check : looks, before anything slow, whether all that is needed is there; raises if not.
     prepare : run once, before all evaluations; makes what they share. Its result is stored in ``base.json``.
     evaluate : measures ``{"point", "problem", "directory", "base"}``; gives ``{"metrics": {name: {value, unit, source}}}``
         and ``cpu_seconds``.
@@ -42,6 +43,7 @@ class Evaluator:
     version: str
     evaluate: Task
     prepare: Task | None = None
+    check: Callable[[], object] | None = None
 
 
 def run(
@@ -55,8 +57,12 @@ def run(
 
     Raises
     ------
-    FlowError : the folder holds another problem or is in use, nothing can be evaluated, or a mismatch was found.
+    FlowError : the folder holds another problem or is in use, no trial could be measured, or a mismatch was found.
+    SimError : a tool of the simulator is missing.
     """
+    evaluator = evaluator or default_evaluator()
+    if evaluator.check is not None:
+        evaluator.check()
     text = yaml.safe_dump(problem.model_dump(mode="json"), sort_keys=False)
     file = directory / "problem.yaml"
     if file.exists() and load(file).model_dump(exclude={"search"}) != problem.model_dump(exclude={"search"}):
@@ -64,7 +70,7 @@ def run(
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory), _stoppable():
         write_text(file, text)
-        return _Loop(problem, directory, evaluator or default_evaluator(), progress or Silent()).run()
+        return _Loop(problem, directory, evaluator, progress or Silent()).run()
 
 
 def resume(directory: Path, evaluator: Evaluator | None = None, progress: Progress | None = None) -> dict[str, Any]:
@@ -83,8 +89,9 @@ def problem_of(directory: Path) -> Problem:
 def default_evaluator() -> Evaluator:
     """Training, the rtl back end, Verilator and Yosys."""
     from hw_flow.codesign import evaluate
+    from hw_flow.preflight import check_tools
 
-    return Evaluator(evaluate.VERSION, evaluate.evaluate, evaluate.prepare)
+    return Evaluator(evaluate.VERSION, evaluate.evaluate, evaluate.prepare, check_tools)
 
 
 @contextmanager
@@ -129,7 +136,7 @@ class _Loop:
         self.store = Store(self.directory)
         self.study = Study(self.problem, self.directory, self.evaluator.version)
         self._note(f"search of {self.problem.search.trials} trials, {self.study.done} of them done")
-        complete = False
+        complete = interrupted = False
         self.progress.start(self.problem.search.trials, self.study.done, self.problem.search.workers)
         try:
             if self.study.done < self.problem.search.trials:
@@ -137,8 +144,9 @@ class _Loop:
                 with open_executor(search.executor, search.workers, self.directory / ".dask") as executor:
                     self._prepare(executor)
                     self._search(executor)
-            complete = True
+            complete = any(self.study.measured.values())
         except KeyboardInterrupt:
+            interrupted = True
             self._note("interrupted")
             self._collect()
         finally:
@@ -148,7 +156,16 @@ class _Loop:
             write_json(self.directory / "front.json", summary)
             self.study.close()
         self._note(f"{'complete' if complete else 'stopped'}: {self.study.done} trials, front of {len(summary['front'])}")
+        if not summary["front"] and not interrupted:
+            raise FlowError(self._nothing())
         return summary
+
+    def _nothing(self) -> str:
+        """Why there is no front."""
+        name, limit = self.problem.name, self.problem.search.time_limit_s
+        if not self.study.measured:
+            return f"{name}: no trial was begun within {limit:g} s; raise search.time_limit_s"
+        return f"{name}: all {self.study.done} trials failed; see {self.directory / 'search.log'}"
 
     def _prepare(self, executor: SerialExecutor | DaskExecutor) -> None:
         if self.evaluator.prepare is None:
@@ -163,6 +180,8 @@ class _Loop:
         for outcome in executor.as_completed():
             if outcome.result is None:
                 self._note(f"shared checkpoint: {outcome.error}\n{outcome.detail}")
+                if outcome.fatal:
+                    raise FatalError(outcome.error)
                 raise FlowError(f"{self.problem.name}: the shared checkpoint could not be trained ({outcome.error})")
             self.base = {"version": self.evaluator.version, **outcome.result}
         write_json(path, self.base)

@@ -51,7 +51,8 @@ class Study:
 
     Attributes
     ----------
-    measured : per point, its result (the content of its file), or None where the evaluation failed for good.
+    measured : per point, its result (the content of its file), or None where the evaluation failed in this run; what
+        failed in an earlier run is tried again first.
     """
 
     def __init__(self, problem: Problem, directory: Path, version: str) -> None:
@@ -75,13 +76,18 @@ class Study:
         self.measured: dict[Point, dict[str, Any] | None] = {}
         self._in_flight: dict[Point, Proposal] = {}
         failed = self._store.count("failed")
+        again: dict[Point, str] = {}
         for trial in trials:
             if len(trial.params) == len(self._space):
                 point = resolve(self._space, trial.params)
                 if trial.state == self._states.COMPLETE:
                     self.measured[point] = self._result_of(point, trial.number)
                 elif self.key(point) in failed:
-                    self.measured[point] = None
+                    again[point] = trial.user_attrs.get("origin", "sampler")
+        waiting = [trial.system_attrs.get("fixed_params") for trial in trials if trial.state == self._states.WAITING]
+        for point, origin in again.items():
+            if point not in self.measured and encode(self._space, point) not in waiting:
+                self._enqueue(point, origin)
 
     def _result_of(self, point: Point, number: int) -> dict[str, Any]:
         result = self._store.get(self.key(point))
@@ -96,7 +102,7 @@ class Study:
 
     @property
     def done(self) -> int:
-        """Points measured or failed for good."""
+        """Points measured, or failed in this run."""
         return len(self.measured)
 
     def recover(self) -> list[Proposal]:

@@ -75,6 +75,13 @@ def mismatch(argument: dict[str, Any]) -> dict[str, Any]:
     raise FatalError("MVAU_1: hardware differs from QONNX in 3 of 64 samples")
 
 
+def no_compiler(argument: dict[str, Any]) -> dict[str, Any]:
+    """Runs on a machine without a compiler."""
+    from sim.errors import SimError
+
+    raise SimError("g++: not found")
+
+
 def prepare(argument: dict[str, Any]) -> dict[str, Any]:
     """A shared checkpoint that counts how often it is made."""
     path = Path(argument["directory"]) / "prepared"

@@ -18,6 +18,7 @@ from hw_flow.codesign.pareto import front
 from hw_flow.codesign.points import Point
 from hw_flow.codesign.results import Store
 from hw_flow.errors import FlowError
+from sim.errors import SimError
 from tests.hw_flow.codesign import fakes
 
 ROOT = Path(__file__).parents[3]
@@ -72,9 +73,11 @@ def test_same_seed_same_search(tmp_path: Path) -> None:
 
 
 def test_time_limit_begins_no_further_trial(tmp_path: Path) -> None:
-    summary = run(fakes.problem(trials=20, time_limit_s=1e-9), tmp_path, fakes.FAKE)
-    assert summary["complete"]
-    assert summary["counts"]["measured"] == 0
+    with pytest.raises(FlowError, match=r"^toy: no trial was begun within 1e-09 s; raise search\.time_limit_s$"):
+        run(fakes.problem(trials=20, time_limit_s=1e-9), tmp_path, fakes.FAKE)
+    stopped = json.loads((tmp_path / "front.json").read_text())
+    assert not stopped["complete"]
+    assert stopped["counts"]["measured"] == 0
     assert "time limit of 1e-09 s reached" in (tmp_path / "search.log").read_text()
     check_whole(tmp_path, run(fakes.problem(trials=6), tmp_path, fakes.FAKE), 6)
 
@@ -187,7 +190,7 @@ def test_dead_worker_is_replaced_and_the_point_tried_once_more(tmp_path: Path) -
     assert "the worker process died" in (tmp_path / "search.log").read_text()
 
 
-def test_failed_trial_is_recorded_and_not_repeated(tmp_path: Path) -> None:
+def test_failed_trial_is_recorded_and_retried_on_resume(tmp_path: Path) -> None:
     evaluator = Evaluator("fake-1", fakes.faulty)
     summary = run(fakes.problem(trials=20), tmp_path, evaluator)
     failed = summary["counts"]["failed"]
@@ -195,13 +198,59 @@ def test_failed_trial_is_recorded_and_not_repeated(tmp_path: Path) -> None:
     assert summary["counts"]["measured"] == 20 - failed
     assert "fc1: no TERNARY today" in (tmp_path / "search.log").read_text()
     starts = Store(tmp_path).count("started")
-    assert resume(tmp_path, evaluator)["counts"]["failed"] == failed
-    assert Store(tmp_path).count("started") == starts
+    again = resume(tmp_path, evaluator)
+    assert again["counts"]["failed"] == failed
+    assert again["complete"]
+    assert sum(Store(tmp_path).count("started").values()) == sum(starts.values()) + failed
+    mended = resume(tmp_path, fakes.FAKE)
+    assert mended["counts"]["failed"] == 0
+    assert mended["counts"]["measured"] == 20
+    assert "uniform:TERNARY" in {row["origin"] for row in mended["trials"]}
+    check_whole(tmp_path, mended, 20)
 
 
 def test_search_ends_when_all_trials_fail(tmp_path: Path) -> None:
     with pytest.raises(FlowError, match=r"^toy: the first 3 trials all failed; the last one: ValueError: broken for good$"):
         run(fakes.problem(), tmp_path, Evaluator("fake-1", fakes.hopeless))
+
+
+def test_front_without_a_point_is_a_fault_and_resume_tries_again(tmp_path: Path) -> None:
+    broken = Evaluator("fake-1", fakes.hopeless)
+    toy = fakes.problem(trials=2)
+    for search in (lambda: run(toy, tmp_path, broken), lambda: resume(tmp_path, broken)):
+        with pytest.raises(FlowError) as caught:
+            search()
+        assert str(caught.value) == f"toy: all 2 trials failed; see {tmp_path}/search.log"
+        assert not json.loads((tmp_path / "front.json").read_text())["complete"]
+    check_whole(tmp_path, resume(tmp_path, fakes.FAKE), 2)
+
+
+@pytest.mark.parametrize("executor", ["serial", "dask"])
+def test_fault_of_the_machine_ends_the_search_and_poisons_nothing(tmp_path: Path, executor: str) -> None:
+    toy = fakes.problem(trials=6, executor=executor)
+    with pytest.raises(FatalError, match=r"^u4 \| B B B \| B B: g\+\+: not found$"):
+        run(toy, tmp_path, Evaluator("fake-1", fakes.no_compiler))
+    assert sum(Store(tmp_path).count("failed").values()) == 0
+    check_whole(tmp_path, resume(tmp_path, fakes.FAKE), 6)
+
+
+def test_missing_compiler_is_found_before_anything_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(SimError, match=r"^no-such-compiler: not found; a C\+\+ compiler is needed for simulation: install"):
+        run(fakes.problem(), tmp_path / "search")
+    assert not (tmp_path / "search").exists()
+
+
+def test_missing_yosys_is_found_before_anything_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hw_flow import synth
+
+    def missing() -> str:
+        raise FlowError("Yosys was not found")
+
+    monkeypatch.setattr(synth, "yosys_version", missing)
+    with pytest.raises(FlowError, match=r"^Yosys was not found$"):
+        run(fakes.problem(), tmp_path / "search")
+    assert not (tmp_path / "search").exists()
 
 
 def test_mismatch_ends_the_search_at_once(tmp_path: Path) -> None:
