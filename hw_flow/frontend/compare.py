@@ -8,11 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw_flow.errors import FlowError
-from hw_flow.frontend.errorbound import level_bounds, value_bounds
+from hw_flow.frontend.errorbound import adjacent, inner_step, level_bounds, value_bounds
 from hw_flow.frontend.program import Program, batches, dequantise
 from hw_flow.frontend.regions import Region
+from hw_flow.frontend.thresholds import LevelFunction
 from hw_flow.ir import execute
+from hw_flow.ir.execute import matmul
 from hw_flow.ir.tensor import IntArray
+
+# Stands for a value of QONNX's that no level has.
+_NO_LEVEL = -(2**62)
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,9 @@ class _Tally:
 def compare(program: Program, x: np.ndarray, outputs: Mapping[str, np.ndarray] | np.ndarray | None = None) -> Comparison:
     """Compare the integer graph (and hardware's ``outputs``, if given) with QONNX on frames ``x``.
 
-    Each region is fed the golden model's integers, as QONNX's float32 has them. Elements must be equal; one
-    that differs is a tie if both results lie inside the bounds of `hw_flow.frontend.errorbound`.
+    Each region is fed the golden model's integers, as QONNX's float32 has them. Elements must be equal. One that differs
+    is a tie if the golden level is the exact one, QONNX's is next to it, and the boundary between them lies inside the
+    bounds of `hw_flow.frontend.errorbound`. Raw accumulators must be exact, and QONNX's values inside those bounds.
 
     Parameters
     ----------
@@ -117,43 +123,92 @@ def _compare_region(program: Program, order: int, data: tuple[IntArray, np.ndarr
     region, (source, x, level) = program.regions[order], data
     found = program.reference.run(region.nodes, {region.source.name: x.reshape(len(x), *region.source.frame)})[region.sink.name]
     found = found.reshape(len(x), -1)
-    exact = region.quantiser is not None
-    differ = found != dequantise(region, level) if exact else _integers(region, found) != level
-    rows = np.flatnonzero(differ.any(axis=1))
+    rows = np.flatnonzero((found != dequantise(region, level)).any(axis=1))
     if not len(rows):
         return
-    tie = _ties(region, (source[rows], x[rows], level[rows]), found[rows])
-    differ = differ[rows]
-    tally.ties += int((differ & tie).sum())
-    wrong = np.argwhere(differ & ~tie)
+    source, x, level, found = source[rows], x[rows], level[rows], found[rows]
+    seen = _levels(region, found)
+    if region.quantiser is None and not region.select:
+        allowed = _same_value(region, (source, x, level), found)
+        differ = ~allowed | (seen != level)
+    else:
+        differ = found != dequantise(region, level)
+        allowed = _same_index(region, (source, x, level), seen) if region.select else _tie(region, (source, x, level), seen)
+    tally.ties += int((differ & allowed).sum())
+    wrong = np.argwhere(differ & ~allowed)
     if len(wrong):
         frame, element = wrong[0]
         node = region.nodes[-1]
-        seen = _integers(region, found[rows])[frame, element]
-        tally.miss(order, node, f"{node}: frame {tally.frames + rows[frame]}, element {element}: QONNX gives level {seen}, "
-                   f"the golden model {level[rows][frame, element]}", len(wrong))
+        tally.miss(order, node, f"{node}: frame {tally.frames + rows[frame]}, element {element}: "
+                   f"{_contrast(region, level, seen, found, (frame, element))}", len(wrong))
 
 
-def _integers(region: Region, found: np.ndarray) -> IntArray:
-    """Levels behind QONNX's values; a value off the grid by more than float32 rounding becomes an impossible level."""
-    exact = (found.astype(np.float64) - region.sink.offset.value) / region.sink.scale.value
-    return np.where(np.isfinite(exact), np.rint(exact), -(2.0**62)).astype(np.int64)
+def _contrast(region: Region, level: IntArray, seen: IntArray, found: np.ndarray, at: tuple[int, int]) -> str:
+    """What the two sides give at one element; as values where QONNX's is no other level."""
+    if seen[at] in (level[at], _NO_LEVEL):
+        return (f"QONNX gives {float(found[at])!r}, the golden model {float(dequantise(region, level)[at])!r} "
+                f"(level {level[at]})")
+    return f"QONNX gives level {seen[at]}, the golden model {level[at]}"
 
 
-def _ties(region: Region, data: tuple[IntArray, np.ndarray, IntArray], found: np.ndarray) -> np.ndarray:
-    """Where both the golden level and QONNX's lie inside the bounds of float32 execution."""
+def _levels(region: Region, found: np.ndarray) -> IntArray:
+    """Levels behind QONNX's values; a value off the quantiser's grid becomes an impossible level.
+
+    Raw accumulators go to the nearest integer, as float32 may have moved them: `_same_value` judges the values.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        exact = (found.astype(np.float64) - region.sink.offset.value) / region.sink.scale.value
+        known = np.abs(exact) < 2.0**60
+        seen: IntArray = np.where(known, np.rint(np.where(known, exact, 0.0)), 0.0).astype(np.int64)
+        if region.quantiser is not None:
+            known &= region.quantiser.dequantise(seen) == found
+    return np.where(known, seen, _NO_LEVEL)
+
+
+def _accumulators(region: Region, source: IntArray) -> IntArray:
+    """Exact integers that the element-wise part of ``region`` starts from, by the file's weights."""
+    if region.linear is None:
+        return source
+    weights = region.linear.weights.values
+    return matmul(source.reshape(len(source), -1, weights.shape[1]), weights.T).reshape(len(source), -1)
+
+
+def _same_value(region: Region, data: tuple[IntArray, np.ndarray, IntArray], found: np.ndarray) -> np.ndarray:
+    """Where raw accumulators are the exact ones, stand for the exact value, and QONNX's value lies inside its error bound."""
     source, x, level = data
-    if region.quantiser is not None:
-        low, high = level_bounds(region, x, source)
-        seen = _integers(region, found)
-        return (low <= level) & (level <= high) & (low <= seen) & (seen <= high)
+    value, error = level.astype(np.float64), np.zeros(level.shape)
+    for op in (*region.start, *region.ops):
+        value, error = op.approx(value, error)
+    scaled, offset = level * region.sink.scale.value, region.sink.offset.value
+    error = error + 2.0**-50 * (np.abs(scaled) + np.abs(offset))
     least, most = value_bounds(region, x, source)
-    if region.select:
-        ours, theirs = level.astype(np.int64), found.astype(np.int64)
-        reach = np.take_along_axis(most, theirs, axis=1) >= np.take_along_axis(least, ours, axis=1)
-        back = np.take_along_axis(most, ours, axis=1) >= np.take_along_axis(least, theirs, axis=1)
-        return reach & back
-    exact = level * region.sink.scale.value + region.sink.offset.value
-    slack = np.abs(exact) * 2.0**-50
-    inside: np.ndarray = (least <= found) & (found <= most) & (least - slack <= exact) & (exact <= most + slack)
-    return inside
+    exact = (_accumulators(region, source) == level) & (np.abs(scaled + offset - value) <= error)
+    same: np.ndarray = exact & (least <= found) & (found <= most)
+    return same
+
+
+def _same_index(region: Region, data: tuple[IntArray, np.ndarray, IntArray], seen: IntArray) -> np.ndarray:
+    """Where the golden index is the exact one, and float32 may take the element that QONNX chose for the largest."""
+    source, x, level = data
+    least, most = value_bounds(region, x, source)
+    known = (seen >= 0) & (seen < source.shape[1])
+    theirs = np.where(known, seen, 0)
+    reach = np.take_along_axis(most, theirs, axis=1) >= np.take_along_axis(least, level, axis=1)
+    same: np.ndarray = known & reach & (level == source.argmax(axis=1)[:, None])
+    return same
+
+
+def _tie(region: Region, data: tuple[IntArray, np.ndarray, IntArray], seen: IntArray) -> np.ndarray:
+    """Where float32 rounding alone explains that QONNX's level is not the golden one.
+
+    The golden level must be the exact one, QONNX's the next to it, and the boundary between the two inside the error
+    bound of the value before rounding. Quantisers inside the region may pass on a step of their own, which can be larger.
+    """
+    source, x, level = data
+    assert region.quantiser is not None
+    low, high = level_bounds(region, x, source)
+    inside = (low <= np.minimum(level, seen)) & (np.maximum(level, seen) <= high)
+    exact = LevelFunction((*region.start, *region.ops), region.quantiser)(_accumulators(region, source))
+    near = adjacent(region.quantiser, level, seen) | inner_step(region, x, source)
+    tie: np.ndarray = inside & near & (level == exact)
+    return tie

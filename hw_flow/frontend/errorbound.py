@@ -8,11 +8,13 @@ so that for them the interval is a point and the comparison strict.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from hw_flow.frontend.numeric import U32, fits32
 from hw_flow.frontend.ops import Op, Pair
+from hw_flow.frontend.quantisers import MultiThreshold, Quantiser
 from hw_flow.frontend.regions import Linear, Region
 from hw_flow.ir.tensor import FloatArray, IntArray
 
@@ -28,6 +30,32 @@ def level_bounds(region: Region, x: np.ndarray, source: IntArray) -> tuple[IntAr
     assert region.quantiser is not None
     lo, hi = region.quantiser.levels32(*value_bounds(region, x, source))
     return np.minimum(lo, hi), np.maximum(lo, hi)
+
+
+def adjacent(quantiser: Quantiser, one: IntArray, other: IntArray) -> np.ndarray:
+    """Where levels ``[B, E]`` are two sides of one boundary: neighbours, or apart by thresholds that coincide."""
+    if not isinstance(quantiser, MultiThreshold):
+        near: np.ndarray = np.abs(one - other) == (2 if quantiser.dtype == "BIPOLAR" else 1)
+        return near
+    steps = quantiser.steps
+    below, above = ((level - quantiser.first) // quantiser.stride for level in (np.minimum(one, other), np.maximum(one, other)))
+    known = (below >= 0) & (below < above) & (above <= steps.shape[1])
+    rows = np.arange(one.shape[1]) if len(steps) > 1 else 0
+    last = steps.shape[1] - 1
+    same: np.ndarray = known & (steps[rows, np.clip(below, 0, last)] == steps[rows, np.clip(above - 1, 0, last)])
+    return same
+
+
+def inner_step(region: Region, x: np.ndarray, source: IntArray) -> np.ndarray:
+    """Where the bounds leave open which of two adjacent levels a quantiser before the last one gives, ``[B, E]``."""
+    at = [index for index, op in enumerate(region.ops) if isinstance(op, Quantiser)]
+    open_ = np.zeros((1, 1), dtype=bool)
+    for index in at:
+        inner = region.ops[index]
+        assert isinstance(inner, Quantiser)
+        lo, hi = inner.levels32(*value_bounds(replace(region, ops=region.ops[:index]), x, source))
+        open_ = open_ | adjacent(inner, lo, hi)
+    return open_
 
 
 def value_bounds(region: Region, x: np.ndarray, source: IntArray) -> Pair:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,12 +14,16 @@ import pytest
 
 from hw_flow.errors import FlowError
 from hw_flow.frontend import Program, compare, compile_qonnx
-from hw_flow.frontend.errorbound import grid, matmul
+from hw_flow.frontend.errorbound import adjacent, grid, level_bounds, matmul
 from hw_flow.frontend.numeric import Const
+from hw_flow.frontend.quantisers import BipolarQuant, IntQuant, MultiThreshold
 from hw_flow.frontend.regions import Linear
 from hw_flow.frontend.weights import Weights
 from hw_flow.ir import MVAU, Graph, Thresholds, execute
 from tests.hw_flow.qonnx_random import Builder, random_mlp
+
+# The package has a function of the same name.
+_MODULE = sys.modules["hw_flow.frontend.compare"]
 
 
 def _tie_network(tmp_path: Path, scale: float) -> Program:
@@ -109,6 +114,177 @@ def test_wrong_weights_are_found(tmp_path: Path) -> None:
     wrong = replace(program, graph=replace(program.graph, nodes=(replace(first, weights=weights), *rest)))
     result = compare(wrong, np.random.default_rng(1).normal(size=(300, 12)).astype(np.float32))
     assert result.first_mismatch == "Quant_3"
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.3])
+def test_weights_that_differ_from_the_file_are_found(tmp_path: Path, scale: float) -> None:
+    """One weight wrong in the graph and in the region alike, as if the front end had misread the file."""
+    program = _two_layers(tmp_path, scale)
+    first, *rest = program.graph.nodes
+    region, *others = program.regions
+    assert isinstance(first, MVAU)
+    assert region.linear is not None
+    values = first.weights.copy()
+    values[0, 0] += 1 if values[0, 0] < 3 else -1
+    linear = replace(region.linear, weights=replace(region.linear.weights, values=values))
+    wrong = replace(program, graph=replace(program.graph, nodes=(replace(first, weights=values), *rest)),
+                    regions=(replace(region, linear=linear), *others))
+    result = compare(wrong, np.random.default_rng(1).normal(size=(300, 12)).astype(np.float32))
+    assert result.first_mismatch == "Quant_3"
+
+
+def test_wide_bounds_hide_no_wrong_threshold(tmp_path: Path) -> None:
+    """Sums of 2,000 bytes have bounds many accumulator steps wide; a threshold wrong by less is found all the same."""
+    b = Builder(np.random.default_rng(0))
+    b.then("MatMul", b.quant(b.constant(np.random.default_rng(3).normal(size=(2000, 4))), 0.3, 4))
+    b.then("BipolarQuant", b.constant(1.0))
+    onnx.save(b.model(2000, [4]), str(tmp_path / "m.onnx"))
+    program = compile_qonnx(tmp_path / "m.onnx", input_type="UINT8", input_scale="1/255")
+    node, region = program.graph.nodes[0], program.regions[0]
+    assert isinstance(node, MVAU)
+    x = np.random.default_rng(1).integers(0, 256, (20, 2000))
+    # Steer the sums of element 2 to 1 in every frame, one step over the threshold at 0.
+    weights = node.weights[2]
+    for frame in x:
+        while (error := int(frame @ weights) - 1) != 0:
+            size = max(1, min(abs(error) // 2000, 7))
+            wanted = -np.sign(error) * size
+            free = np.flatnonzero((np.abs(weights) <= abs(error)) & (weights != 0) & (frame - np.sign(error * weights) >= 0)
+                                  & (frame - np.sign(error * weights) <= 255))
+            pick = free[np.argmin(np.abs(np.abs(weights[free]) - abs(wanted)))]
+            frame[pick] -= np.sign(error * weights[pick])
+    assert (x @ weights == 1).all()
+    assert compare(program, x).bit_exact
+    low, high = level_bounds(region, program.floats(x), x)
+    assert (low[:, 2] < high[:, 2]).all()
+    for by in (2, 5):
+        result = compare(replace(program, graph=_shift(program.graph, "MVAU_0", by)), x)
+        assert (result.mismatches, result.ties) == (20, 0), by
+        assert result.detail == f"{region.nodes[-1]}: frame 0, element 2: QONNX gives level 1, the golden model -1"
+
+
+def _raw(tmp_path: Path, scale: float, bias: bool) -> Program:
+    """A network whose last layer leaves its accumulators as they are."""
+    rng = np.random.default_rng(3)
+    b = Builder(rng)
+    b.head = b.quant(b.head, scale, 4)
+    weights = b.quant(b.constant(rng.normal(size=(12, 5))), scale, 3)
+    if bias:
+        b.then("Gemm", weights, b.constant(rng.normal(size=5)))
+    else:
+        b.then("MatMul", weights)
+    onnx.save(b.model(12, [5]), str(tmp_path / "m.onnx"))
+    return compile_qonnx(tmp_path / "m.onnx")
+
+
+def _moved(program: Program, steps: float, gain: float = 1.0) -> Program:
+    """``program`` with the real values of its output integers shifted by ``steps`` levels, or scaled."""
+    *others, last = program.regions
+    sink = last.sink
+    wrong = replace(sink, scale=Const.of(sink.scale.value * gain), offset=Const.of(sink.offset.value + steps * sink.scale.value))
+    return replace(program, regions=(*others, replace(last, sink=wrong)))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("scale", [0.5, 0.3])
+@pytest.mark.parametrize(("steps", "gain"), [(0.1, 1.0), (-0.3, 1.0), (0.45, 1.0), (1e-3, 1.0), (0.0, 1.001)])
+def test_wrong_values_of_raw_accumulators_are_found(tmp_path: Path, bias: bool, scale: float, steps: float, gain: float) -> None:
+    program = _raw(tmp_path, scale, bias)
+    x = np.random.default_rng(1).normal(size=(300, 12)).astype(np.float32)
+    right = compare(program, x)
+    assert (right.bit_exact, right.ties) == (True, 0)
+    result = compare(_moved(program, steps, gain), x)
+    assert not result.bit_exact
+    assert result.first_mismatch == program.regions[-1].nodes[-1]
+    if steps:
+        assert result.mismatches == 300 * 5
+        assert result.detail is not None
+        assert result.detail.startswith(f"{result.first_mismatch}: frame 0, element 0: QONNX gives ")
+        assert ", the golden model " in result.detail
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("name", ["TFC_1W1A", "TFC_2W2A"])
+def test_wrong_values_of_tfc_are_found(models_dir: Path, name: str) -> None:
+    program = compile_qonnx(models_dir / "zoo" / f"{name}.onnx", input_type="UINT8", input_scale="1/255")
+    x = np.random.default_rng(1).integers(0, 256, (20, *program.input_frame))
+    assert compare(program, x).bit_exact
+    for steps in (0.1, 0.3, 0.45):
+        result = compare(_moved(program, steps), x)
+        assert (result.mismatches, result.first_mismatch) == (200, program.regions[-1].nodes[-1])
+
+
+def test_values_off_the_grid_are_no_ties(tmp_path: Path) -> None:
+    program = _tie_network(tmp_path, 0.1)
+    last = program.regions[-1]
+    assert last.quantiser is not None
+    wrong = replace(last, quantiser=replace(last.quantiser, scale=Const.of(1.2)))
+    x = np.random.default_rng(1).normal(size=(50, 30)).astype(np.float32)
+    result = compare(replace(program, regions=(*program.regions[:-1], wrong)), x)
+    assert (result.mismatches, result.ties) == (50 * 16, 0)
+    assert result.detail is not None
+    value = 1 if "gives 1.0" in result.detail else -1
+    assert result.detail.endswith(f"QONNX gives {value:.1f}, the golden model {float(np.float32(1.2)) * value!r} (level {value})")
+
+
+def test_adjacent_levels() -> None:
+    one, zero = Const.of(1.0), Const.of(0.0)
+    levels = np.array([[-1, 0, 1, 2]])
+    quant = IntQuant(node="q", low=-8, high=7, dtype="INT4", scale=one, offset=zero, zero=zero, rounding="HALF_EVEN")
+    assert adjacent(quant, levels, levels[:, ::-1]).tolist() == [[False, True, True, False]]
+    sign = BipolarQuant(node="q", low=-1, high=1, dtype="BIPOLAR", scale=one, offset=zero)
+    assert adjacent(sign, np.array([[-1, 1, 1]]), np.array([[1, 1, -1]])).tolist() == [[True, False, True]]
+    steps = np.array([[0.0, 1.0, 1.0, 2.0]])
+    multi = MultiThreshold(node="q", low=0, high=4, dtype="UINT3", scale=one, offset=zero, steps=steps, first=0, stride=1,
+                           out_scale=1.0, out_bias=0.0)
+    below, above = np.array([[0, 1, 1, 2, 0, 3, 4, -5]]), np.array([[1, 2, 3, 3, 2, 4, 5, 0]])
+    assert adjacent(multi, below, above).tolist() == [[True, True, True, True, False, True, False, False]]
+    assert adjacent(multi, above, below).tolist() == adjacent(multi, below, above).tolist()
+
+
+def test_levels_two_apart_are_no_tie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = _two_layers(tmp_path, 0.5)
+    x = np.random.default_rng(1).normal(size=(100, 12)).astype(np.float32)
+    run = type(program.reference).run
+    last = program.regions[-1]
+
+    def moved(self: Any, names: Any, values: Any) -> Any:
+        found = dict(run(self, names, values))
+        if tuple(names) == last.nodes:
+            found[last.sink.name] = found[last.sink.name] + np.float32(2 * last.sink.scale.value)
+        return found
+
+    # Bounds without limit: only the distance between the levels is left to decide.
+    def bounds(region: Any, x: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.full((len(x), 12), -1000), np.full((len(x), 12), 1000)
+
+    monkeypatch.setattr(_MODULE, "level_bounds", bounds)
+    monkeypatch.setattr(type(program.reference), "run", moved)
+    result = compare(program, x)
+    assert (result.ties, result.mismatches, result.first_mismatch) == (0, 1200, "Quant_6")
+
+
+def test_wrong_index_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    b = Builder(np.random.default_rng(0))
+    b.head = b.quant(b.head, 0.3, 4)
+    b.then("MatMul", b.quant(b.constant(np.random.default_rng(3).normal(size=(12, 5))), 0.3, 3))
+    b.then("ArgMax", axis=1, keepdims=1)
+    onnx.save(b.model(12, [1], onnx.TensorProto.INT64), str(tmp_path / "m.onnx"))
+    program = compile_qonnx(tmp_path / "m.onnx")
+    x = np.random.default_rng(1).normal(size=(40, 12)).astype(np.float32)
+    assert compare(program, x).bit_exact
+
+    def wrong(graph: Graph, inputs: Any) -> Any:
+        values = execute(graph, inputs)
+        values[graph.outputs[0]][7] = (values[graph.outputs[0]][7] + 1) % 5
+        return values
+
+    monkeypatch.setattr(_MODULE, "execute", wrong)
+    result = compare(program, x)
+    assert (result.mismatches, result.ties) == (1, 0)
+    node = program.regions[-1].nodes[-1]
+    assert result.detail is not None
+    assert result.detail.startswith(f"{node}: frame 7, element 0: QONNX gives level ")
 
 
 def test_hardware_outputs(tmp_path: Path) -> None:
