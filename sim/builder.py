@@ -93,7 +93,10 @@ def build(
             raise SimError(f"{path}: no such file (source of {source.top})")
     tool, cxx = verilator(), compiler()
     if kind is Profile.FST and not has_lz4():
-        raise SimError("profile fst: the headers of lz4 are missing; install the package liblz4-dev or use a .vcd trace")
+        raise SimError(
+            "profile fst: the headers of lz4 or zlib are missing; "
+            "install the packages liblz4-dev and zlib1g-dev or use a .vcd trace"
+        )
     job = _Job(source, ports, kind, clock, reset, tool, cxx, timeout_s)
     key = job.key()
     models = Cache(cache_root() / "sim" / "models")

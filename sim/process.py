@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import resource
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -15,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+_CHILD = Path(__file__).with_name("_child.py")
 _ERROR = re.compile(r"%Error|^ERROR\b|^Error\b|\berror:|\bError:|^[A-Za-z_.]*(?:Error|Exception):|^Killed")
 _NOISE = re.compile(r"%Error: (?:Exiting due to|Command Failed)|too many errors|collect2: error")
 
@@ -81,8 +84,9 @@ def run_process(
 ) -> Completed:
     """Run a program to its end, or to the time limit, and return its log.
 
-    The child leads its own process group, and the whole group is killed on a time-out, on an
-    exception (Ctrl-C included) and when the child ends before its own children.
+    The child has a process group of its own, and the whole group is killed on a time-out, on an
+    exception (Ctrl-C included), when the child ends before its own children, and, on Linux, when
+    this process ends, even by SIGKILL.
 
     Parameters
     ----------
@@ -105,22 +109,23 @@ def run_process(
         The program does not exist.
     """
     command = tuple(str(arg) for arg in args)
+    variables = {**os.environ, **env} if env is not None else None
+    _must_exist(command[0], cwd, (variables or os.environ).get("PATH"))
+    watched = (sys.executable, "-I", "-S", str(_CHILD), str(os.getpid()), str(memory_bytes or 0), *command)
     started = time.monotonic()
     timed_out = False
     # A file, not a pipe: a grandchild that outlives the child cannot keep us waiting for its end.
     with log.open("w+b") if log is not None else tempfile.TemporaryFile() as sink:
         process = subprocess.Popen(
-            command,
+            watched,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
             cwd=cwd,
-            env={**os.environ, **env} if env is not None else None,
+            env=variables,
             start_new_session=True,
         )
         try:
-            if memory_bytes is not None:
-                _limit_memory(process.pid, memory_bytes)
             timed_out = not _wait(process, started + timeout_s, stop)
         finally:
             _kill_group(process)
@@ -142,11 +147,11 @@ def _wait(process: subprocess.Popen[bytes], deadline: float, stop: threading.Eve
                 return False
 
 
-def _limit_memory(pid: int, limit: int) -> None:
-    """Bound the address space of a running process (Linux; elsewhere there is no such call)."""
-    if hasattr(resource, "prlimit"):
-        with suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+def _must_exist(program: str, cwd: Path | None, path: str | None) -> None:
+    """Raise FileNotFoundError as `subprocess` would, which sees only the watcher."""
+    place = os.path.join(cwd or ".", program) if os.sep in program else program  # noqa: PTH118 - keeps "./"
+    if shutil.which(place, path=path) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -75,7 +75,7 @@ _FLAGS = {
         ("--trace-fst", "--trace-structs", *_STRICT, _MONITOR),
         defines=("BW_CHECK 1", "BW_TRACE 2"),
         sources=("verilated_fst_c.cpp",),
-        libraries=("-llz4",),
+        libraries=("-llz4", "-lz"),
         suffix=".fst",
     ),
     Profile.POWER: Flags(

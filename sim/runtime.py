@@ -16,6 +16,7 @@ from sim.profiles import Flags
 from sim.toolchain import Compiler, Verilator
 
 HARNESS = Path(__file__).parent / "harness"
+GLUE = Path(__file__).parent / "glue.py"
 _COMMON = ("verilated.cpp", "verilated_dpi.cpp", "verilated_threads.cpp")
 _SUPPORT = ("bw_support.h", "bw_support.cpp")
 _VERSION = 1
@@ -54,8 +55,8 @@ class Runtime:
 
 
 def harness_digest() -> str:
-    """Changes with any file of the harness."""
-    return _digest_of(path.name for path in HARNESS.iterdir() if path.suffix in (".h", ".cpp"))
+    """Changes with any file of the harness, and with what generates the glue between it and a model."""
+    return digest([_digest_of(path.name for path in HARNESS.iterdir() if path.suffix in (".h", ".cpp")), file_digest(GLUE)])
 
 
 def get_runtime(tool: Verilator, cxx: Compiler, flags: Flags) -> Runtime:

@@ -78,7 +78,7 @@ def compiler() -> Compiler:
 
 
 def has_lz4() -> bool:
-    """Whether the headers and the library that FST traces need are installed."""
+    """Whether the headers that FST traces need (lz4 and zlib) are installed."""
     return _has_lz4(compiler())
 
 
@@ -93,7 +93,9 @@ def report() -> dict[str, str]:
     try:
         cxx = compiler()
         lines["g++"] = f"{cxx.version} ({cxx.binary})"
-        lines["lz4"] = "found" if has_lz4() else "missing: FST traces need it (apt install liblz4-dev); VCD works without"
+        lines["lz4"] = (
+            "found" if has_lz4() else "missing: FST traces need it (apt install liblz4-dev zlib1g-dev); VCD works without"
+        )
     except SimError as error:
         lines["g++"] = f"missing: {error}"
     return lines
@@ -147,7 +149,9 @@ def _compiler(name: str, path: str) -> Compiler:
 
 @lru_cache(maxsize=4)
 def _has_lz4(cxx: Compiler) -> bool:
-    done = run_process([cxx.binary, "-x", "c++", "-fsyntax-only", "-include", "lz4.h", "/dev/null"], timeout_s=60)
+    done = run_process(
+        [cxx.binary, "-x", "c++", "-fsyntax-only", "-include", "lz4.h", "-include", "zlib.h", "/dev/null"], timeout_s=60
+    )
     return done.ok
 
 

@@ -213,7 +213,9 @@ def test_fst_needs_lz4(fifo: Callable[..., Model], tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("sim.builder.has_lz4", lambda: False)
     with pytest.raises(SimError) as error:
         fifo().run({"s_axis": frames(5, 10, 8, 1)}, trace=waves)
-    assert str(error.value) == "profile fst: the headers of lz4 are missing; install the package liblz4-dev or use a .vcd trace"
+    assert str(error.value) == (
+        "profile fst: the headers of lz4 or zlib are missing; install the packages liblz4-dev and zlib1g-dev or use a .vcd trace"
+    )
 
 
 def test_threads_may_share_a_model(fifo: Callable[..., Model]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -56,6 +58,51 @@ def test_the_memory_is_bounded() -> None:
     text = "import time; time.sleep(0.5); bytearray(1 << 30)"
     done = run_process(script(text), timeout_s=60, memory_bytes=512 << 20)
     assert done.error == "MemoryError"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent ended")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_outlives_a_killed_parent(tmp_path: Path, how: signal.Signals) -> None:
+    pids = tmp_path / "pids"
+    child = (
+        "import os, pathlib, subprocess, sys, time; "
+        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+        f"part = pathlib.Path({str(pids)!r} + '.part'); part.write_text(f'{{os.getpid()}} {{p.pid}}'); "
+        f"part.rename({str(pids)!r}); time.sleep(60)"
+    )
+    text = f"import sys; from sim.process import run_process; run_process([sys.executable, '-c', {child!r}], timeout_s=60)"
+    parent = subprocess.Popen([sys.executable, "-c", text], cwd=Path(__file__).parents[2])
+    limit = time.monotonic() + 30
+    while not pids.exists():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    parent.send_signal(how)
+    parent.wait()
+    left = [Path("/proc", pid, "stat") for pid in pids.read_text().split()]
+    limit = time.monotonic() + 10
+    while any(_runs(stat) for stat in left):
+        assert time.monotonic() < limit, "a child outlived its parent"
+        time.sleep(0.02)
+
+
+def _runs(stat: Path) -> bool:
+    """Whether the process of this file in /proc runs (dead ones may wait for an init that does not reap)."""
+    try:
+        return stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_program_that_does_not_exist_is_an_exception(tmp_path: Path) -> None:
+    for name in ("no-such-program", "./no-such-program", str(tmp_path / "gone")):
+        with pytest.raises(FileNotFoundError):
+            run_process([name], timeout_s=60, cwd=tmp_path)
+    here = tmp_path / "here"
+    here.write_text("#!/bin/sh\nexit 3\n")
+    here.chmod(0o755)
+    assert run_process(["./here"], timeout_s=60, cwd=tmp_path).returncode == 3
+    here.write_text("#!/no/interpreter\n")
+    assert run_process([here], timeout_s=60).error == f"error: {here}: No such file or directory"
 
 
 def test_a_signal_is_named() -> None:
