@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 
 # How far random floats reach beyond the input quantiser's range, as a share of that range.
 _MARGIN = 0.25
+# Values in all random frames together: 2 GiB.
+_MAX_VALUES = 1 << 28
 
 
 def frames(program: Program, x: np.ndarray | str | Path | None, samples: int, seed: int) -> IntArray | FloatArray:
     """Frames ``[N, *model input]`` from an array, from a file, or drawn at random if ``x`` is None."""
     if x is None:
+        size = prod(program.input_frame)
+        if seed < 0:
+            raise FlowError(f"--seed {seed}; give 0 or more")
+        if samples * size > _MAX_VALUES:
+            raise FlowError(f"--samples {samples}: frames of {size:,} values; give at most {_MAX_VALUES // size:,} samples")
         return random_frames(program, samples, seed)
     if isinstance(x, np.ndarray):
         return as_frames(x, program.input_frame, "the given array")

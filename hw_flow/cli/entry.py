@@ -73,6 +73,8 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}; free space or check the path and its permissions"
+    if isinstance(error, MemoryError):
+        return f"out of memory ({text or 'no more known'}); give fewer frames or a smaller network, or free memory"
     return f"{type(error).__name__}: {text or 'no message'}; {_REPORT}"
 
 

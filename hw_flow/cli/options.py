@@ -20,5 +20,5 @@ Inputs = Annotated[
     Path | None,
     typer.Option("--inputs", "-i", metavar="X.npy", help="Frames [N, ...]; without it random ones, extremes among them.")]
 Samples = Annotated[int, typer.Option("--samples", "-n", help="Number of random frames.")]
-Seed = Annotated[int, typer.Option("--seed", "-s", help="Of random frames and stalls.")]
+Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Of random frames and stalls.")]
 Json = Annotated[bool, typer.Option("--json", "-j", help="Print JSON on stdout, everything else on stderr.")]

@@ -119,8 +119,10 @@ def _defaults(section: object, path: Path) -> dict[str, tuple[object, tuple[str,
     result: dict[str, tuple[object, tuple[str, ...]]] = {}
     for key, value in section.items():
         if isinstance(value, list) and len(value) == 2:
-            kinds = [value[1]] if isinstance(value[1], str) else list(value[1])
-            result[key] = (value[0], tuple(re.sub(r"_(hls|rtl)$", "", str(kind)) for kind in kinds))
+            kinds = [value[1]] if isinstance(value[1], str) else value[1]
+            if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+                raise FlowError(f"{path}: \"Defaults\" has {key} {value!r}; give [value, [\"all\"]] or [value, [\"MVAU\"]]")
+            result[key] = (value[0], tuple(re.sub(r"_(hls|rtl)$", "", kind) for kind in kinds))
         else:
             result[key] = (value, ("all",))
     return result

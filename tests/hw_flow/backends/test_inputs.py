@@ -96,3 +96,13 @@ def test_a_header_that_claims_more_than_the_file_holds(tmp_path, shape):
     path.write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + text.ljust(117).encode() + b"\n" + bytes(64))
     with pytest.raises(FlowError, match=r"x.npy: damaged \(its header claims [\d,]+ bytes, the file holds 192\); save it again"):
         inputs.load_frames(path, (4,))
+
+
+@pytest.mark.parametrize(("samples", "seed", "text"), [
+    (10**11, 0, "--samples 100000000000: frames of 8 values; give at most 33,554,432 samples"),
+    (4, -1, "--seed -1; give 0 or more"),
+])
+def test_random_frames_that_cannot_be(tmp_path, samples, seed, text):
+    program = frontend.compile_qonnx(tiny(tmp_path / "m.onnx"))
+    with pytest.raises(FlowError, match=f"^{re.escape(text)}$"):
+        inputs.frames(program, None, samples, seed)

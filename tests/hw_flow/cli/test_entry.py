@@ -35,6 +35,10 @@ def last_line(capfd):
     (["verify", "{model}", "--backend", "magic"], "back end 'magic' is not known; choose one of rtl"),
     (["synth", "{model}", "--target", "xc9"],
      "synthesis target 'xc9' is not known; choose one of xc7, xcup, ecp5, ice40, generic"),
+    (["verify", "{model}", "--samples", "100000000000"],
+     "--samples 100000000000: frames of 8 values; give at most 33,554,432 samples"),
+    (["verify", "{model}", "--seed", "-1"],
+     "Invalid value for '--seed' / '-s': Input should be greater than or equal to 0; see bitwright --help"),
     (["nonsense"], "No such command 'nonsense'.; see bitwright --help"),
 ])
 def test_faults_are_one_line_and_code_2(arguments, text, capfd, tmp_path):
@@ -82,6 +86,16 @@ def test_a_full_disk_and_an_interrupt(monkeypatch, capfd):
     assert last_line(capfd) == "bitwright: out/x: No space left on device; free space or check the path and its permissions"
     monkeypatch.setattr("hw_flow.pipeline.doctor.examine", interrupt)
     assert run(["doctor"]) == 130
+
+
+def test_out_of_memory(monkeypatch, capfd):
+    def grow():
+        raise MemoryError("Unable to allocate 8 TiB")
+
+    monkeypatch.setattr("hw_flow.pipeline.doctor.examine", grow)
+    assert run(["doctor"]) == 2
+    assert last_line(capfd) == (
+        "bitwright: out of memory (Unable to allocate 8 TiB); give fewer frames or a smaller network, or free memory")
 
 
 def test_an_end_of_file_is_no_interrupt(monkeypatch, capfd):

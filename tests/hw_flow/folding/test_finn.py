@@ -102,3 +102,11 @@ def test_illegal_value_in_a_file_lists_the_legal_ones(tmp_path):
 def test_missing_file():
     with pytest.raises(FlowError, match=r"^gone.json: cannot read the folding file \(No such file or directory\); give a FINN"):
         folding.read("gone.json", mlp([16, 12]))
+
+
+@pytest.mark.parametrize("value", [[1, 3], [1, [3]], [1, {"all": 1}], [1, None]])
+def test_defaults_for_no_kind(tmp_path, value):
+    path = save(tmp_path / "f.json", {"Defaults": {"PE": value}})
+    text = f'{path}: "Defaults" has PE {value!r}; give [value, ["all"]] or [value, ["MVAU"]]'
+    with pytest.raises(FlowError, match=f"^{re.escape(text)}$"):
+        folding.read(path, mlp([8, 4]))
