@@ -13,6 +13,8 @@ from hw_flow.frontend.ops import Op, Pair, widen
 from hw_flow.ir.tensor import FloatArray
 
 _DECIMAL = Context(prec=60)
+# Largest argument of the exponential; further out decimal overflows in the end.
+_REACH = Fraction(10_000)
 # Error of float32 Sigmoid and Tanh kernels (rational approximations), absolute: measured 2**-23, with room.
 _KERNEL_ERROR = 2.0**-20
 
@@ -149,5 +151,7 @@ class Power(Op):
 
 
 def _exp(x: Fraction) -> Fraction:
+    # Beyond the reach Sigmoid and Tanh are closer to their bounds than any quantiser sees, but stay inside them, as they should.
+    x = max(min(x, _REACH), -_REACH)
     number = _DECIMAL.divide(Decimal(x.numerator), Decimal(x.denominator))
     return Fraction(number.exp(_DECIMAL))

@@ -108,3 +108,12 @@ def test_affine_chain_is_exact() -> None:
     ops = (Mul(node="n", by=Const.of(np.array([0.5, 0.25]))), Add(node="n", by=Const.of(1.0)), third)
     assert compose_affine(ops) == ((Fraction(1, 6), Fraction(1, 12)), (Fraction(1, 3), Fraction(1, 3)))
     assert compose_affine((*ops, Sigmoid(node="n"))) is None
+
+
+@pytest.mark.parametrize(("op", "low"), [(Sigmoid(node="n"), 0), (Tanh(node="n"), -1)])
+def test_far_out_the_bounds_are_approached_but_not_reached(op: Op, low: int) -> None:
+    points = [Fraction(x) for x in (-(10**400), -3 * 10**6, -(10**4) - 1, -10, 0, 10, 10**4 + 1, 3 * 10**6, 10**400)]
+    values = [op.exact(x, 0) for x in points]
+    assert values == sorted(values)
+    assert low < values[0] < low + Fraction(1, 10**4000)
+    assert 1 - Fraction(1, 10**4000) < values[-1] < 1
