@@ -7,6 +7,7 @@ or the environment, one line on stderr; 130 interrupted.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -26,6 +27,7 @@ def main() -> NoReturn:
     arguments = [argument for argument in arguments if argument != "--debug"]
     if not debug:
         _quiet()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     sys.exit(run(arguments, debug=debug))
 
 

@@ -108,6 +108,21 @@ def test_an_end_of_file_is_no_interrupt(monkeypatch, capfd):
         "bitwright: EOFError: No data left in file; this is a bug in bitwright; run again with --debug and report the traceback")
 
 
+def test_sigterm_cleans_up_as_ctrl_c_does():
+    code = (
+        "import sys, time, hw_flow.pipeline.doctor as doctor\n"
+        "doctor.examine = lambda: (print('begun', flush=True), time.sleep(60))\n"
+        "from hw_flow.cli.entry import main\n"
+        "sys.argv = ['bitwright', 'doctor']\n"
+        "main()\n")
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n"
+    process.terminate()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
 def test_doctor(capfd):
     assert run(["doctor", "--json"]) == 0
     import json
