@@ -64,7 +64,8 @@ def digest(parts: Iterable[bytes | str]) -> str:
 
 def cache_dir(kind: str) -> Path:
     """``$BITWRIGHT_CACHE/<kind>`` or ``~/.cache/bitwright/<kind>``, created."""
-    root = os.environ.get("BITWRIGHT_CACHE")
-    path = (Path(root) if root else Path.home() / ".cache" / "bitwright") / kind
+    from sim.cache import cache_root
+
+    path = cache_root() / kind
     path.mkdir(parents=True, exist_ok=True)
     return path

@@ -55,7 +55,7 @@ def idx_folder(name: str, folder: Path | None) -> Path:
     if folder is not None:
         candidates = [folder, folder / name]
     elif "BITWRIGHT_DATA" in os.environ:
-        candidates = [Path(os.environ["BITWRIGHT_DATA"]) / name]
+        candidates = [Path(os.environ["BITWRIGHT_DATA"]).expanduser() / name]
     else:
         return _download(name)
     for candidate in candidates:
@@ -66,7 +66,8 @@ def idx_folder(name: str, folder: Path | None) -> Path:
 
 
 def _download(name: str) -> Path:
-    cache = Path(os.environ.get("BITWRIGHT_CACHE", Path.home() / ".cache" / "bitwright")) / "data" / name
+    override = os.environ.get("BITWRIGHT_CACHE")
+    cache = (Path(override).expanduser() if override else Path.home() / ".cache" / "bitwright") / "data" / name
     cache.mkdir(parents=True, exist_ok=True)
     for file in IDX_FILES.values():
         target = cache / file

@@ -9,7 +9,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import os
 import re
 import shutil
 import sys
@@ -25,6 +24,7 @@ from hw_flow.errors import FlowError
 from hw_flow.synth import stat
 from hw_flow.synth.job import LOG, SCRIPT_VERSION, SynthJob, SynthResult, read_file, script
 from hw_flow.synth.resources import Resources
+from sim.cache import cache_root
 from sim.process import run_process
 
 _CHILD = Path(__file__).with_name("_child.py")
@@ -78,8 +78,7 @@ def cached(job: SynthJob) -> SynthResult | None:
 
 def cache_directory() -> Path:
     """``$BITWRIGHT_CACHE/synth``, by default ``~/.cache/bitwright/synth``."""
-    root = os.environ.get("BITWRIGHT_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "bitwright") / "synth"
+    return cache_root() / "synth"
 
 
 def cache_key(job: SynthJob) -> str:

@@ -79,3 +79,14 @@ def test_the_real_files_have_the_checksums(data_dir: Path) -> None:
     for name, sums in sources._SHA256.items():
         for file, wanted in sums.items():
             assert hashlib.sha256((data_dir / name / file).read_bytes()).hexdigest() == wanted, f"{name}/{file}"
+
+
+def test_home_is_expanded(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _network(monkeypatch, b"good")
+    sums = dict.fromkeys(IDX_FILES.values(), hashlib.sha256(b"good").hexdigest())
+    monkeypatch.setattr(sources, "_SHA256", {"mnist": sums})
+    monkeypatch.setenv("BITWRIGHT_CACHE", "~/c")
+    assert idx_folder("mnist", None) == tmp_path / "c" / "data" / "mnist" != cache
+    monkeypatch.setenv("BITWRIGHT_DATA", "~/c/data")
+    assert idx_folder("mnist", None) == tmp_path / "c" / "data" / "mnist"

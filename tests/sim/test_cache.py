@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sim import SimError
+from sim import SimError, runtime
 from sim.cache import Cache, cache_root, digest
 
 BUILDER = """
@@ -102,5 +103,22 @@ def test_names_depend_on_the_value_alone() -> None:
 def test_the_root_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BITWRIGHT_CACHE", str(tmp_path))
     assert cache_root() == tmp_path
+    monkeypatch.setenv("BITWRIGHT_CACHE", "~/c")
+    assert cache_root() == Path.home() / "c"
     monkeypatch.delenv("BITWRIGHT_CACHE")
     assert cache_root() == Path.home() / ".cache" / "bitwright"
+
+
+@pytest.mark.parametrize("name", ["GLUE", "HARNESS"])
+def test_models_depend_on_the_glue_and_the_harness(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = runtime.harness_digest()
+    copy = tmp_path / getattr(runtime, name).name
+    if name == "GLUE":
+        copy.write_text(runtime.GLUE.read_text() + "# changed\n")
+    else:
+        shutil.copytree(runtime.HARNESS, copy)
+        monkeypatch.setattr(runtime, name, copy)
+        assert runtime.harness_digest() == before
+        (copy / "bw_engine.h").write_text("")
+    monkeypatch.setattr(runtime, name, copy)
+    assert runtime.harness_digest() != before
