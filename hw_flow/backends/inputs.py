@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _MARGIN = 0.25
 # Values in all random frames together: 2 GiB.
 _MAX_VALUES = 1 << 28
+# Amplitudes of frames besides the whole range and one step, as shares of half the range.
+_SHARES = (1 / 2, 1 / 4, 1 / 16)
+# Share of frames that are sparse, and the largest share of their elements that is drawn.
+_SPARSE = 0.25
+_DENSEST = 0.2
 
 
 def frames(program: Program, x: np.ndarray | str | Path | None, samples: int, seed: int) -> IntArray | FloatArray:
@@ -126,8 +131,10 @@ def as_frames(x: np.ndarray, shape: tuple[int, ...], what: str) -> IntArray | Fl
 def random_frames(program: Program, samples: int, seed: int) -> IntArray | FloatArray:
     """Seeded frames ``[samples, *model input]`` in the model's own domain.
 
-    The first frames are the extremes (all at the lowest value, all at the highest, the two in turn); the rest is uniform
-    over the input type's range, for floats a quarter beyond it, so that the quantiser also saturates.
+    The first frames are all at the lowest value, all at the highest, and the two in turn. Every other one draws its
+    amplitude around a random centre (the whole range down to one step either way), and one in four is sparse: uniform
+    values of full scale alone saturate the inner layers. BIPOLAR frames draw the share of +1 instead. Floats reach a quarter
+    beyond the range at full amplitude, so that the quantiser also saturates.
     """
     if samples < 1:
         raise FlowError(f"--samples {samples}; give at least 1")
@@ -135,22 +142,50 @@ def random_frames(program: Program, samples: int, seed: int) -> IntArray | Float
     tensor = program.graph.tensors[program.graph.inputs[0]]
     shape = (samples, *program.input_frame)
     if program.plan.entry is None:
-        return _integers(tensor, shape, rng)
+        return _integers(tensor, samples, prod(program.input_frame), rng).reshape(shape)
     corners = [bound * tensor.scale + tensor.offset for bound in tensor.limits]
     low, high = float(np.min(corners)), float(np.max(corners))
-    spread = (high - low) * _MARGIN
-    drawn: FloatArray = rng.uniform(low - spread, high + spread, shape)
-    _extremes(drawn.reshape(samples, -1), low, high)
+    step = float(np.min(np.abs(tensor.scale)))
+    drawn = _mixture((samples, prod(program.input_frame)), (low, high), step, rng)
+    _extremes(drawn, low, high)
+    return drawn.reshape(shape)
+
+
+def _integers(tensor: Tensor, samples: int, elements: int, rng: np.random.Generator) -> IntArray:
+    low, high = tensor.limits
+    if tensor.dtype == "BIPOLAR":
+        share = rng.uniform(0, 1, (samples, 1))
+        drawn: IntArray = np.where(rng.random((samples, elements)) < share, 1, -1).astype(np.int64)
+    else:
+        # Half a step more at each end, so that the ends are as likely as the rest.
+        wide = _mixture((samples, elements), (low - 0.5, high + 0.5), 1.0, rng, beyond=0.0)
+        drawn = np.clip(np.rint(wide, out=wide), low, high, out=wide).astype(np.int64)
+    _extremes(drawn, low, high)
     return drawn
 
 
-def _integers(tensor: Tensor, shape: tuple[int, ...], rng: np.random.Generator) -> IntArray:
-    low, high = tensor.limits
-    frames: IntArray = rng.integers(low, high, shape, endpoint=True)
-    if tensor.dtype == "BIPOLAR":
-        frames = 2 * rng.integers(0, 2, shape) - 1
-    _extremes(frames.reshape(shape[0], -1), low, high)
-    return frames
+def _mixture(
+    shape: tuple[int, int], span: tuple[float, float], step: float, rng: np.random.Generator, *, beyond: float = _MARGIN,
+) -> FloatArray:
+    """Frames ``[N, elements]`` of different amplitudes, some sparse.
+
+    Parameters
+    ----------
+    span : lowest and highest value.
+    step : distance of neighbouring levels.
+    beyond : how far frames of full amplitude reach past ``span``, as a share of it.
+    """
+    (low, high), frames = span, (shape[0], 1)
+    middle, half = (low + high) / 2, (high - low) / 2
+    amplitudes = np.array([half * (1 + 2 * beyond), *(max(half * share, step) for share in _SHARES), step])
+    reach = amplitudes[rng.integers(len(amplitudes), size=frames)]
+    centre = middle + rng.uniform(-1, 1, frames) * np.maximum(half - reach, 0)
+    drawn: FloatArray = rng.uniform(-1, 1, shape)
+    drawn *= reach
+    drawn += centre
+    for row in np.flatnonzero(rng.random(shape[0]) < _SPARSE):
+        drawn[row, rng.random(shape[1]) >= rng.uniform(0, _DENSEST)] = min(max(0.0, low), high)
+    return drawn
 
 
 def _extremes(flat: np.ndarray, low: float, high: float) -> None:
