@@ -6,7 +6,7 @@ import fcntl
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,6 @@ class Evaluator:
     Attributes
     ----------
     version : changes whenever the same point may give another result; part of every result's key.
-    check : looks, before anything slow, whether all that is needed is there; raises if not.
     prepare : run once, before all evaluations; makes what they share. Its result is stored in ``base.json``.
     evaluate : measures ``{"point", "problem", "directory", "base"}``; gives ``{"metrics": {name: {value, unit, source}}}``
         and ``cpu_seconds``.
@@ -43,7 +42,6 @@ class Evaluator:
     version: str
     evaluate: Task
     prepare: Task | None = None
-    check: Callable[[], object] | None = None
 
 
 def run(
@@ -61,14 +59,13 @@ def run(
     SimError : a tool of the simulator is missing.
     """
     evaluator = evaluator or default_evaluator()
-    if evaluator.check is not None:
-        evaluator.check()
     text = yaml.safe_dump(problem.model_dump(mode="json"), sort_keys=False)
     file = directory / "problem.yaml"
     if file.exists() and load(file).model_dump(exclude={"search"}) != problem.model_dump(exclude={"search"}):
         raise FlowError(f"{directory}: holds the search of another problem; give an empty folder as --output")
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory), _stoppable():
+        _check_version(directory, evaluator.version)
         write_text(file, text)
         return _Loop(problem, directory, evaluator, progress or Silent()).run()
 
@@ -76,6 +73,19 @@ def run(
 def resume(directory: Path, evaluator: Evaluator | None = None, progress: Progress | None = None) -> dict[str, Any]:
     """Carry on with the search in ``directory``. See `run`."""
     return run(problem_of(directory), directory, evaluator, progress)
+
+
+def _check_version(directory: Path, version: str) -> None:
+    """Record what measures in this folder; FlowError if it was something else before, whose figures must not be mixed in."""
+    path = directory / "version.json"
+    found = next((read_json(known)["version"] for known in (path, directory / "base.json") if known.exists()), None)
+    if found is None:
+        write_json(path, {"version": version})
+    elif found != version:
+        raise FlowError(
+            f"{directory}: was measured by version '{found}', this is '{version}', and their figures do not mix; "
+            f"start a new search with 'bitwright search run {directory / 'problem.yaml'} --output NEW' (nothing here was changed)"
+        )
 
 
 def problem_of(directory: Path) -> Problem:
@@ -89,9 +99,12 @@ def problem_of(directory: Path) -> Problem:
 def default_evaluator() -> Evaluator:
     """Training, the rtl back end, Verilator and Yosys."""
     from hw_flow.codesign import evaluate
+    from hw_flow.codesign.version import measurement_version
     from hw_flow.preflight import check_tools
 
-    return Evaluator(evaluate.VERSION, evaluate.evaluate, evaluate.prepare, check_tools)
+    # Before anything slow: this also finds out whether a tool is missing.
+    version = measurement_version(evaluate.VERSION, check_tools())
+    return Evaluator(version, evaluate.evaluate, evaluate.prepare)
 
 
 @contextmanager

@@ -253,6 +253,20 @@ def test_missing_yosys_is_found_before_anything_is_begun(tmp_path: Path, monkeyp
     assert not (tmp_path / "search").exists()
 
 
+@pytest.mark.parametrize("recorded", ["version.json", "base.json"])
+def test_another_version_is_refused_and_nothing_is_changed(tmp_path: Path, recorded: str) -> None:
+    run(fakes.problem(trials=3), tmp_path, fakes.FAKE)
+    if recorded == "base.json":  # as searches of an earlier bitwright left it
+        (tmp_path / "version.json").unlink()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(FlowError) as caught:
+        resume(tmp_path, Evaluator("fake-2", fakes.measure, fakes.prepare))
+    assert str(caught.value) == (
+        f"{tmp_path}: was measured by version 'fake-1', this is 'fake-2', and their figures do not mix; start a new search with "
+        f"'bitwright search run {tmp_path}/problem.yaml --output NEW' (nothing here was changed)")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_mismatch_ends_the_search_at_once(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match=r"^u4 \| B B B \| B B: MVAU_1: hardware differs from QONNX in 3 of 64 samples$"):
         run(fakes.problem(), tmp_path, Evaluator("fake-1", fakes.mismatch))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hw_flow import preflight
+from hw_flow.codesign.loop import default_evaluator
+from hw_flow.codesign.version import code_digest, measurement_version
+
+
+def test_version_names_code_and_tools() -> None:
+    first, code, *tools = measurement_version("7", {"verilator": "5.048", "yosys": "0.70"}).split()
+    assert (first, code.startswith("code-"), tools[:2]) == ("7", True, ["verilator-5.048", "yosys-0.70"])
+    assert [tool.split("-")[0] for tool in tools[2:]] == ["torch", "brevitas"]
+
+
+@pytest.mark.parametrize("file", [
+    "hw_flow/rtl/kernels/x.sv", "hw_flow/codesign/evaluate.py", "models/mlp.py", "quant_training/x.py", "sim/harness/x.h"])
+def test_digest_follows_the_code_that_measures(tmp_path: Path, file: str) -> None:
+    before = code_digest(tmp_path)
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text("one")
+    one = code_digest(tmp_path)
+    path.write_text("two")
+    assert len({before, one, code_digest(tmp_path)}) == 3
+
+
+def test_digest_leaves_out_what_only_shows(tmp_path: Path) -> None:
+    before = code_digest(tmp_path)
+    (tmp_path / "hw_flow" / "cli").mkdir(parents=True)
+    (tmp_path / "hw_flow" / "cli" / "search.py").write_text("one")
+    assert code_digest(tmp_path) == before
+
+
+def test_another_verilator_or_yosys_is_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    for verilator, yosys in (("5.0", "0.70"), ("5.1", "0.70"), ("5.0", "0.71")):
+        tools = {"verilator": verilator, "yosys": yosys}
+        monkeypatch.setattr(preflight, "check_tools", lambda tools=tools: tools)
+        found.add(default_evaluator().version)
+    assert len(found) == 3
