@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hw_flow.cli import options
+
 if TYPE_CHECKING:
     from hw_flow.codesign.problem import Problem
 
@@ -14,7 +16,6 @@ app = typer.Typer(name="search", no_args_is_help=True, help="Choose every layer'
 
 Trials = Annotated[int | None, typer.Option("--trials", "-n", help="Trials in all, instead of the problem's number.", min=1)]
 Workers = Annotated[int | None, typer.Option("--workers", "-w", help="Worker processes, instead of the problem's number.", min=1)]
-Json = Annotated[bool, typer.Option("--json", help="Print the content of front.json on stdout at the end.")]
 
 
 @app.command()
@@ -23,7 +24,7 @@ def run(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the search; carries on if it was begun there.")],
     trials: Trials = None,
     workers: Workers = None,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Search PROBLEM.yaml in a folder: train, build, simulate and synthesise every trial."""
     from hw_flow.codesign.problem import load
@@ -36,7 +37,7 @@ def resume(
     directory: Annotated[Path, typer.Argument(help="Folder of an earlier 'search run'.")],
     trials: Trials = None,
     workers: Workers = None,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Carry on a search that was stopped or killed; nothing is lost, nothing measured twice."""
     from hw_flow.codesign.loop import problem_of

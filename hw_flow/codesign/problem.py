@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hw_flow.errors import FlowError
+from hw_flow.pipeline.config import line_of
 from models import ACTIVATION_TYPES, WEIGHT_TYPES
 
 OBJECTIVES = {"accuracy": "maximize", "luts": "minimize", "latency_cycles": "minimize", "interval_cycles": "minimize"}
@@ -191,22 +192,32 @@ def load(path: Path) -> Problem:
     FlowError : no such file, not YAML, or an unknown key, type or value (one line naming it and what is legal).
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data, tree = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
     except OSError as error:
         raise FlowError(f"{path}: cannot be read ({error.strerror}); give the path of a PROBLEM.yaml") from error
+    except UnicodeDecodeError as error:
+        raise FlowError(f"{path}: is not text ({error.reason}); give a YAML file") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
+        raise FlowError(f"{path}:{line}: not YAML ({error.problem}); correct this line") from error
     except yaml.YAMLError as error:
-        raise FlowError(f"{path}: not YAML ({' '.join(str(error).split())}); correct the line") from error
+        raise FlowError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(data, dict):
-        raise FlowError(f"{path}: holds no mapping; start from benchmarks/search_digits.yaml")
-    return parse(data, str(path))
+        raise FlowError(f"{path}:1: holds no mapping; start from benchmarks/search_digits.yaml")
+    return parse(data, str(path), tree)
 
 
-def parse(data: dict[str, Any], where: str = "problem") -> Problem:
-    """Check a problem given as plain data; ``where`` opens the message of a FlowError."""
+def parse(data: dict[str, Any], where: str = "problem", tree: yaml.Node | None = None) -> Problem:
+    """Check a problem given as plain data; ``where``, and the line if ``tree`` is its YAML, opens the message of a FlowError."""
     try:
         return Problem.model_validate(data)
     except ValidationError as error:
-        raise FlowError(f"{where}: {_first_line(error)}") from error
+        message = _first_line(error)
+        if tree is not None:
+            # Every message begins with the key, also those of checks that see more than one.
+            where = f"{where}:{line_of(tree, tuple(message.split(':')[0].split('.')))}"
+        raise FlowError(f"{where}: {message}") from error
 
 
 def _first_line(error: ValidationError) -> str:

@@ -48,11 +48,31 @@ def test_missing_key_and_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(FlowError, match=r"absent\.yaml: cannot be read \(No such file or directory\); give the path"):
         load(tmp_path / "absent.yaml")
     (tmp_path / "bad.yaml").write_text("a: [1,\nb: 2")
-    with pytest.raises(FlowError, match=r"bad\.yaml: not YAML \(.*line 2.*\); correct the line$"):
+    with pytest.raises(FlowError, match=r"bad\.yaml:2: not YAML \(.*\); correct this line$"):
         load(tmp_path / "bad.yaml")
     (tmp_path / "list.yaml").write_text("- 1")
-    with pytest.raises(FlowError, match=r"holds no mapping; start from benchmarks/search_digits\.yaml"):
+    with pytest.raises(FlowError, match=r"list\.yaml:1: holds no mapping; start from benchmarks/search_digits\.yaml"):
         load(tmp_path / "list.yaml")
+
+
+@pytest.mark.parametrize(("lines", "message"), [
+    ("wieghts: [INT4]", "{path}:6: wieghts: unknown key; legal keys: name, "),
+    ("search:\n  trials: 3\n  trails: 3", "{path}:8: search.trails: unknown key; legal keys: trials, "),
+    ("layers:\n  0: {{weights: [INT4]}}\n  5: {{weights: [INT4]}}", "{path}:8: layers.5: the network has 2 layers; "),
+    ("objectives:\n- accuracy\n- speed", "{path}:8: objectives.1: unknown value 'speed'; legal values: "),
+    ("training:\n  base_weights: INT99", "{path}:7: training.base_weights: unknown type 'INT99'; legal values: "),
+    ("search:\n  trials: 0", "{path}:7: search.trials: input should be greater than or equal to 1, not 0"),
+])
+def test_fault_of_a_file_is_named_with_its_line(tmp_path: Path, lines: str, message: str) -> None:
+    path = tmp_path / "p.yaml"
+    good = "name: toy\ndataset: digits\nmodel: {features: [16, 8, 4]}\nweights: [INT4]\nactivations: [UINT4]\n"
+    path.write_text(good + lines.replace("{{", "{").replace("}}", "}"))
+    with pytest.raises(FlowError) as caught:
+        load(path)
+    assert str(caught.value).startswith(message.format(path=path))
+    path.write_bytes(b"name: \xff")
+    with pytest.raises(FlowError, match=r"p\.yaml: is not text \(invalid start byte\); give a YAML file$"):
+        load(path)
 
 
 def test_grades_run_from_coarse_to_fine() -> None:

@@ -80,7 +80,7 @@ def test_command_line_runs_resumes_and_prints_json(tmp_path: Path, monkeypatch: 
     assert "best uniform INT8 (" in shown.output
     assert "12 trials measured, 0 failed" in shown.output
     assert (tmp_path / "out" / "front.png").exists()
-    again = CliRunner().invoke(app, ["resume", output, "--trials", "14", "--json"])
+    again = CliRunner().invoke(app, ["resume", output, "--trials", "14", "-j"])
     assert again.exit_code == 0, again.output
     summary = json.loads(again.stdout[again.stdout.index("{"):])
     assert summary["front"]
