@@ -28,10 +28,10 @@ demo: $(STAMP) ## train, build, simulate, synthesise and search on the embedded 
 	@echo "pictures: demo-output/digits/report.png demo-output/search/front.png"
 
 test: $(STAMP) ## the tests that CI runs
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 test-all: $(STAMP) ## every test, slow ones too
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(STAMP) ## ruff, mypy --strict, Verilator -Wall and read_slang over every kernel
 	$(BIN)/ruff check .

@@ -36,6 +36,7 @@ with open(Path(sys.argv[1], "after"), "a") as file:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_network(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
