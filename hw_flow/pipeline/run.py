@@ -91,10 +91,12 @@ class _Chain:
 
         folder = self.directory / "train"
         settings = self.config.train or {}
+        content = _data_digest(settings)
+        key = settings if content is None else {**settings, "data content": content}
 
         def work() -> dict[str, Any]:
             # Training refuses to resume with other settings; a changed configuration starts afresh.
-            text, record = json.dumps(settings, default=str), folder / "run.settings"
+            text, record = json.dumps(key, default=str), folder / "run.settings"
             resume = record.exists() and record.read_text() == text
             write_text(record, text)
             wanted = TrainConfig(**settings, output=folder, resume=resume, progress=self.steps.watched)
@@ -102,7 +104,7 @@ class _Chain:
             return {name: value for name, value in result.metrics().items() if name != "history"}
 
         return self.journal.step(
-            "train", settings, work, self.steps, intact=(folder / "metrics.json").is_file, own_display=True)
+            "train", key, work, self.steps, intact=(folder / "metrics.json").is_file, own_display=True)
 
     def _export(self) -> Path:
         target = self.directory / "export" / "model.onnx"
@@ -206,3 +208,11 @@ class _Chain:
             })
             api.write_report(report, build, self.directory)
         return report
+
+
+def _data_digest(settings: dict[str, Any]) -> str | None:
+    """Hash of the file that the training reads its samples from; None for a set known by name."""
+    data = settings.get("data")
+    name = data.get("name") if isinstance(data, dict) else data
+    path = Path(str(name))
+    return digest([path.read_bytes()]) if path.is_file() else None

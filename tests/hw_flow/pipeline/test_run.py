@@ -103,6 +103,33 @@ def test_a_missing_compiler_is_told_before_the_training(tmp_path, monkeypatch):
         run(RunConfig(name="tiny", train={"epochs": 1000}), tmp_path / "out")
 
 
+@pytest.mark.parametrize("form", ["path", "section"])
+def test_changed_samples_train_afresh(tmp_path, monkeypatch, form):
+    import quant_training
+    from hw_flow.pipeline.run import _Chain
+    from hw_flow.steps import Steps
+
+    resumed = []
+
+    class Trained:
+        def metrics(self):
+            return {"test_accuracy": 0.5}
+
+    def training(config):
+        resumed.append(config.resume)
+        (config.output / "metrics.json").write_text("{}")
+        return Trained()
+
+    monkeypatch.setattr(quant_training, "run_training", training)
+    samples = tmp_path / "samples.csv"
+    data = str(samples) if form == "path" else {"name": str(samples)}
+    config = RunConfig(name="csv", train={"model": "digits", "bits": "w1a1", "data": data})
+    for content in ("1,2,a\n3,4,b\n", "1,2,a\n3,4,b\n", "1,2,a\n3,5,b\n"):
+        samples.write_text(content)
+        _Chain(config, tmp_path / "out", Steps())._train()
+    assert resumed == [False, False]
+
+
 @pytest.mark.slow
 def test_from_training_to_report(tmp_path):
     config = RunConfig(
