@@ -192,10 +192,14 @@ def _record(result: SynthResult, job: SynthJob) -> dict[str, Any]:
 
 
 def _load(directory: Path, job: SynthJob) -> SynthResult | None:
+    """The result in ``directory``; None if there is none, or it is damaged."""
     try:
-        stored: dict[str, Any] = json.loads((directory / "result.json").read_text())
-    except FileNotFoundError:
+        return _parse(json.loads((directory / "result.json").read_text()), directory, job)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _parse(stored: dict[str, Any], directory: Path, job: SynthJob) -> SynthResult:
     for part in (stored, *stored.get("modules", {}).values()):
         part["sequential"] = tuple(part["sequential"])
     stored["boxes"] = {name.replace("<top>", job.top): number for name, number in stored["boxes"].items()}

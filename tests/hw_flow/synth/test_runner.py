@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -125,6 +126,28 @@ def test_second_time_starts_no_tool(sources: Path, no_tool) -> None:
     assert again.cached
     assert (again.cells, again.source, again.seconds, again.log) == (first.cells, first.source, first.seconds, first.log)
     assert cached(job(sources, "add", target="generic")) == again
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"source": "yosys-0.70"}', "\xff"])
+def test_damaged_result_counts_as_absent(sources: Path, text: str) -> None:
+    wanted = job(sources, "add", target="generic")
+    first = run(wanted)
+    (cache_directory() / cache_key(wanted) / "result.json").write_bytes(text.encode("latin-1"))
+    assert cached(wanted) is None
+    again = run(wanted)
+    assert not again.cached
+    assert again.cells == first.cells
+    assert cached(wanted) is not None
+
+
+def test_log_is_a_file_that_can_be_read(sources: Path) -> None:
+    wanted = job(sources, "add", target="generic")
+    run(wanted)
+    shutil.rmtree(cache_directory() / cache_key(wanted))
+    for result in (run(wanted), run(wanted)):
+        assert result.log.name == "log.txt.gz"
+        with gzip.open(result.log, "rt") as log:
+            assert "synth" in log.read()
 
 
 def test_key_ignores_names_and_sees_content(sources: Path, tmp_path: Path) -> None:
