@@ -20,15 +20,19 @@ def verification(run: Simulation, samples: int, stalled: Simulation | None = Non
     """Verdict on a pass without stalls and, if there was one, a stalled pass; None if nothing was compared."""
     if run.comparison is None:
         return None
-    stalled_equal = None
+    found, stalled_equal = run.comparison, None
+    frames, elements = run.wrong_frames, found.mismatches
     if stalled is not None:
-        stalled_equal = stalled.fault is None and all((stalled.outputs[name] == run.outputs[name]).all() for name in run.outputs)
-    hardware = [one.fault for one in (run, stalled) if one is not None and one.fault is not None]
-    first = hardware[0].split(":")[0] if hardware else run.comparison.first_mismatch
+        differs = [(stalled.outputs[name] != run.outputs[name]).reshape(samples, -1) for name in run.outputs]
+        stalled_equal = stalled.fault is None and not any(part.any() for part in differs)
+        frames = max(frames, int(np.any([part.any(axis=1) for part in differs], axis=0).sum()))
+        elements = max(elements, sum(int(part.sum()) for part in differs))
+    faulty = [one for one in (run, stalled) if one is not None and one.fault is not None]
     return Verification(
-        bit_exact=not hardware and run.comparison.bit_exact and stalled_equal is not False,
-        samples=samples, mismatches=max(run.comparison.mismatches, run.wrong_frames), ties=run.comparison.ties,
-        first_mismatch=first, hardware_fault=hardware[0] if hardware else None, stalled_pass=stalled_equal,
+        bit_exact=not faulty and found.bit_exact and stalled_equal is not False,
+        samples=samples, mismatches=frames, mismatched_elements=elements, ties=found.ties,
+        first_mismatch=found.first_mismatch or (faulty[0].fault_node if faulty else None),
+        hardware_fault=faulty[0].fault if faulty else None, stalled_pass=stalled_equal, decisions_agree=found.agreement,
     )
 
 

@@ -99,9 +99,10 @@ class Simulation:
     cycles : all cycles of the run.
     monitors : counters by stream: ``transfers``, ``stalls``, ``starves``, ``peak``.
     fault : None if the hardware equals the golden model, else where it first differs. Always a bug.
-    wrong_frames : frames in which hardware and golden model differ.
+    wrong_frames : frames in which hardware and golden model, or golden model and QONNX, differ.
     comparison : against QONNX execution, or None if it was not asked for.
     source : tool and version, for the report.
+    fault_node : ONNX node whose output differs, if there is a fault.
     """
 
     outputs: Mapping[str, IntArray]
@@ -114,6 +115,7 @@ class Simulation:
     wrong_frames: int
     comparison: Comparison | None
     source: str
+    fault_node: str | None = None
 
 
 class Backend(Protocol):

@@ -85,14 +85,17 @@ def _show(result: VerifyResult) -> None:
 
     for text in result.notes:
         note(text)
-    verdict = "bit-exact" if result.bit_exact else f"{result.mismatches} mismatches, first at {result.first_mismatch},"
+    verdict = f"bit-exact over {result.samples} samples" if result.bit_exact else (
+        f"{result.mismatches} of {result.samples} samples differ, first at {result.first_mismatch}")
     ties = f", {result.ties} ties" if result.ties else ""
     stalled = "" if result.stalled_pass is None else f", with stalls {'the same' if result.stalled_pass else 'different'}"
-    print(f"{result.model}: {verdict} over {result.samples} samples{ties}{stalled}")
+    print(f"{result.model}: {verdict}{ties}{stalled}")
     if result.hardware_fault is not None:
         print(f"  hardware differs from the golden model: {result.hardware_fault}")
     interval = "unknown (give at least 2 frames)" if result.interval_cycles is None else f"{result.interval_cycles:,} cycles"
     print(f"  steady interval {interval}, first-output latency {result.latency_cycles:,} cycles ({result.source})")
+    if result.decisions_agree is not None:
+        print(f"  decisions agree with QONNX execution in {result.decisions_agree} of {result.samples} samples")
     for line in host_lines(result.host_ops):
         print(f"  {line}")
     print("  seconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in result.seconds.items()))

@@ -48,10 +48,13 @@ def simulate(
         emit({**outcome.model_dump(), **plain(record.performance), **plain(record.accuracy), "source": run.source,
               "streams": {name: plain(values) for name, values in record.streams.items()}, "seconds": record.seconds})
     else:
-        verdict = "bit-exact" if outcome.bit_exact else f"{outcome.mismatches} samples differ, first at {outcome.first_mismatch}"
-        print(f"{build}: {verdict} over {outcome.samples:,} samples, {outcome.ties} ties")
+        verdict = f"bit-exact over {outcome.samples:,} samples" if outcome.bit_exact else (
+            f"{outcome.mismatches:,} of {outcome.samples:,} samples differ, first at {outcome.first_mismatch}")
+        print(f"{build}: {verdict}, {outcome.ties} ties")
         if outcome.hardware_fault is not None:
             print(f"  hardware differs from the golden model: {outcome.hardware_fault}")
+        if outcome.decisions_agree is not None:
+            print(f"  decisions agree with QONNX execution in {outcome.decisions_agree:,} of {outcome.samples:,} samples")
         for name, figure in {**record.performance, **record.accuracy}.items():
             print(f"  {name.replace('_', ' ')}: {figure.value:,} {figure.unit} ({figure.source})")
     if not outcome.bit_exact:

@@ -18,9 +18,11 @@ class VerifyResult(BaseModel):
     Attributes
     ----------
     bit_exact : hardware equals the golden model, and that equals QONNX execution but for ties.
-    samples, mismatches : frames run, frames that differ.
+    samples, mismatches : frames run, frames that differ in any element.
+    mismatched_elements : elements that differ, of all tensors compared.
     ties : values that float32 rounding may put on either side of a rounding boundary.
-    first_mismatch : node where the first difference arises, or None.
+    decisions_agree : frames whose decision equals that of QONNX's execution of the whole model.
+    first_mismatch : ONNX node where the first difference shows, or None.
     hardware_fault : where hardware leaves the golden model (a bug), or None.
     stalled_pass : whether the pass with random stalls gave the same outputs; None without ``--stalls``.
     interval_cycles : steady cycles between frames, measured without stalls; None with a single frame.
@@ -38,7 +40,9 @@ class VerifyResult(BaseModel):
     bit_exact: bool
     samples: int
     mismatches: int
+    mismatched_elements: int
     ties: int
+    decisions_agree: int | None
     first_mismatch: str | None
     hardware_fault: str | None
     stalled_pass: bool | None
@@ -92,8 +96,7 @@ def verify(
     measure.record(build, run, outcome, dict(steps.seconds))
     plan = build.folding
     return VerifyResult(
-        model=str(model), bit_exact=outcome.bit_exact, samples=outcome.samples, mismatches=outcome.mismatches, ties=outcome.ties,
-        first_mismatch=outcome.first_mismatch, hardware_fault=outcome.hardware_fault, stalled_pass=outcome.stalled_pass,
+        model=str(model), **outcome.model_dump(),
         interval_cycles=run.interval_cycles, latency_cycles=run.latency_cycles, cycles=run.cycles,
         interval_cycles_estimate=foldings.interval_cycles(build.graph, plan), source=run.source,
         host_ops=[dict(op) for op in build.stamp["host_ops"]],

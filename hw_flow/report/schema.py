@@ -100,11 +100,14 @@ class Verification(_Strict):
     Attributes
     ----------
     bit_exact : hardware equals the golden model, and that equals QONNX but for ties.
-    mismatches : samples that differ.
+    mismatches : samples that differ in any element, of ``samples``.
+    mismatched_elements : elements that differ, of all tensors compared.
     ties : values that float32 rounding may put on either side of a boundary.
-    first_mismatch : node where the first difference arises.
+    first_mismatch : ONNX node where the first difference shows.
     hardware_fault : where hardware leaves the golden model (always a bug), or None.
     stalled_pass : whether a pass with random stalls gave the same outputs; None if there was none.
+    decisions_agree : samples whose decision (largest output, or the output itself) equals that of QONNX's execution of the
+        whole model, where ties of inner layers may have had consequences.
     """
 
     bit_exact: bool
@@ -114,6 +117,8 @@ class Verification(_Strict):
     first_mismatch: str | None
     hardware_fault: str | None = None
     stalled_pass: bool | None = None
+    mismatched_elements: int = 0
+    decisions_agree: int | None = None
 
 
 class Report(_Strict):

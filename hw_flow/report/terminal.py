@@ -112,12 +112,16 @@ def _sum(resources: Resources, kind: str, name: str) -> str:
 def _verification(report: Report, console: Console) -> None:
     outcome = report.verification
     assert outcome is not None
-    verdict = "[green]bit-exact[/green]" if outcome.bit_exact else f"[red]differs[/red], first at {outcome.first_mismatch}"
+    verdict = f"[green]bit-exact[/green] over {outcome.samples:,} samples" if outcome.bit_exact else (
+        f"{outcome.mismatches:,} of {outcome.samples:,} samples [red]differ[/red], first at {outcome.first_mismatch}")
     ties = f", {outcome.ties} ties" if outcome.ties else ""
     stalled = ""
     if outcome.stalled_pass is not None:
         stalled = ", stalled pass equal" if outcome.stalled_pass else ", stalled pass [red]differs[/red]"
-    console.print(f"  {verdict} over {outcome.samples:,} samples{ties}{stalled}", highlight=False)
+    console.print(f"  {verdict}{ties}{stalled}", highlight=False)
+    if outcome.decisions_agree is not None:
+        agree = f"{outcome.decisions_agree:,} of {outcome.samples:,}"
+        console.print(f"  decisions agree with QONNX execution in {agree} samples", highlight=False)
 
 
 def resources_table(resources: Resources) -> Table:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hw_flow.cli.entry import run
+from hw_flow.report import Verification
 from tests.hw_flow.tiny import tiny
 
 
@@ -32,7 +33,8 @@ def test_json(model, build, capfd):
     assert set(result) == {
         "model", "bit_exact", "samples", "mismatches", "ties", "first_mismatch", "hardware_fault", "stalled_pass",
         "interval_cycles", "latency_cycles", "cycles", "interval_cycles_estimate", "source", "host_ops",
-        "folding", "notes", "seconds"}
+        "folding", "notes", "seconds", "mismatched_elements", "decisions_agree"}
+    assert (result["mismatched_elements"], result["decisions_agree"]) == (0, 20)
     assert result["bit_exact"] is True
     assert result["stalled_pass"] is True
     assert (result["samples"], result["mismatches"], result["first_mismatch"]) == (20, 0, None)
@@ -60,6 +62,23 @@ def test_text(model, build, capfd):
     out = capfd.readouterr().out.splitlines()
     assert out[0] == f"{model}: bit-exact over 16 samples"
     assert out[1].startswith("  steady interval 12 cycles, first-output latency ")
+    assert out[2] == "  decisions agree with QONNX execution in 16 of 16 samples"
+
+
+def test_text_of_a_mismatch(model, build, capfd, monkeypatch):
+    from hw_flow.backends import measure
+
+    outcome = Verification(
+        bit_exact=False, samples=16, mismatches=3, mismatched_elements=12, ties=0, first_mismatch="MatMul_1", decisions_agree=15)
+    monkeypatch.setattr(measure, "verification", lambda *_: outcome)
+    assert run(["verify", str(model), "-o", str(build), "--target-cycles", "12"]) == 1
+    assert capfd.readouterr().out.splitlines()[0] == f"{model}: 3 of 16 samples differ, first at MatMul_1"
+    assert run(["simulate", str(build)]) == 1
+    assert capfd.readouterr().out.splitlines()[:2] == [
+        f"{build}: 3 of 16 samples differ, first at MatMul_1, 0 ties",
+        "  decisions agree with QONNX execution in 15 of 16 samples"]
+    assert run(["report", str(build)]) == 0
+    assert "3 of 16 samples differ, first at MatMul_1" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(("array", "text"), [
