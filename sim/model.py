@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -279,8 +280,9 @@ def _state(port: StreamPort, stream: Any) -> str:
 
 
 def _monitors(text: str) -> dict[str, Monitor]:
+    """Monitors by name; designs percent-encode what their string literals or these lines could not hold."""
     rows = (line.split("\t") for line in text.splitlines())
-    return {name: Monitor(*(int(count) for count in counts)) for name, *counts in rows}
+    return {unquote(name): Monitor(*(int(count) for count in counts)) for name, *counts in rows}
 
 
 def _agree(first: SimResult, other: SimResult, first_seed: int, other_seed: int) -> SimResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from hw_flow.ir import Tensor
 from hw_flow.rtl.wrappers import Module
@@ -58,8 +59,8 @@ class _Wires:
                       ",\n".join(f"    .{port}({wire})" for port, wire in ports), "  );", ""]
 
     def monitor(self, name: str, stream: str, level: str = "1'b0", level_bits: int = 1) -> None:
-        """Watch a stream under ``name``."""
-        text = name.replace("\\", "\\\\").replace('"', '\\"')
+        """Watch a stream under ``name``, percent-encoded: any tensor name is a string literal and a word for the simulator."""
+        text = quote(name, safe="@/:")
         self.body += [
             f"  bw_stream_monitor #(.Name(\"{text}\"), .LevelWidth({level_bits})) u_monitor_{stream} (",
             f"    .clk_i(clk_i), .rst_ni(rst_ni), .valid_i({stream}_valid), .ready_i({stream}_ready),"

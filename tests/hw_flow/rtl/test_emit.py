@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hw_flow import fifo
+from hw_flow.backends.simulation import compile_model
 from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import Graph, LabelSelect, Tensor, Thresholding, Thresholds
@@ -106,3 +107,17 @@ def test_networks(tmp_path: Path) -> None:
     assert {"x", "q", "q@MVAU_0", "t0", "y"} <= set(result.monitors)
     # One vector a cycle where everything is unfolded.
     assert result.streams["small_in"].stalls == 0
+
+
+def test_any_tensor_name_is_a_monitor_name(tmp_path: Path) -> None:
+    """Tabs and line ends would break the simulator's lines, quotes and backslashes SystemVerilog's strings."""
+    first, last = "a\tb\nc", 'é "%09\\ 100%d'
+    node = Thresholding(name="T\n0", inputs=(first,), outputs=(last,),
+                        thresholds=Thresholds(np.array([[1, 2, 3]]), np.array([False]), 0))
+    graph = Graph("g", (node,), {first: Tensor(first, (4,), "INT8"), last: Tensor(last, (4,), "UINT2")}, (first,), (last,))
+    design = emit(graph, {node.name: NodeFolding(2)}, {first: 4}, tmp_path, "g")
+    result = compile_model(design).run({"s_axis": np.array([[-5, 1, 2, 3]] * 3)})
+    assert result.status == "done"
+    assert result.outputs["m_axis"].tolist() == [[0, 1, 2, 3]] * 3
+    assert {name: monitor.transfers for name, monitor in result.monitors.items()} == {
+        first: 6, f"{first}@{node.name}": 6, last: 6}
