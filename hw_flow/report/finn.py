@@ -30,6 +30,8 @@ def write(report: Report, directory: Path, folding: dict[str, Any]) -> None:
         "op_and_param_counts.json": _counts(report),
         "applied_folding_config.json": folding,
         "auto_folding_config.json": folding,
+        "final_hw_config.json": _final(report, folding),
+        "fifo_sizing.json": _fifos(report),
         "time_per_step.json": {**report.seconds, "total_build_time": round(sum(report.seconds.values()), 3)},
     }
     sources = dict.fromkeys(files, "model") | {"time_per_step.json": "wall clock"}
@@ -62,6 +64,32 @@ def _estimates(report: Report) -> dict[str, Any]:
     }
 
 
+def _depths(report: Report) -> dict[str, int]:
+    return {stream.name: int(stream.figures["depth"].value) for stream in report.streams}
+
+
+def _final(report: Report, folding: dict[str, Any]) -> dict[str, Any]:
+    """The folding with the depths of the FIFOs at each node's input and output; inner streams are listed in the chain's order."""
+    inner = list(_depths(report).values())
+    before, after = [0, *inner], [*inner, 0]
+    ends = {layer.name: {"inFIFODepths": [deep], "outFIFODepths": [out]}
+            for layer, deep, out in zip(report.layers, before, after, strict=True)}
+    return {name: {**values, **ends.get(name, {})} for name, values in folding.items()}
+
+
+def _fifos(report: Report) -> dict[str, Any]:
+    """FINN+'s keys: depths in beats, sizes in bits; effective is what is built, at least two beats."""
+    wanted = {name: depth for name, depth in _depths(report).items() if depth}
+    widths = {stream.name: stream.width for stream in report.streams}
+    sizes = {name: depth * widths[name] for name, depth in wanted.items()}
+    built = {name: max(2, depth) * widths[name] for name, depth in wanted.items()}
+    return {
+        "fifo_depths": wanted, "fifo_sizes": sizes, "fifo_sizes_effective": built,
+        "impl_style": dict.fromkeys(wanted, "rtl"), "ram_style": dict.fromkeys(wanted, "distributed"),
+        "total_fifo_size_kiB": sum(sizes.values()) / 8192, "total_fifo_size_effective_kiB": sum(built.values()) / 8192,
+    }
+
+
 def _counts(report: Report) -> dict[str, dict[str, int]]:
     counts = {layer.name: _layer_counts(layer) for layer in report.layers}
     total: dict[str, int] = {}
@@ -90,11 +118,14 @@ def _bits(dtype: str) -> int:
 
 
 def _row(figures: dict[str, int | float]) -> dict[str, int | float]:
-    """Vivado's columns; Yosys counts block RAM in units of 18 kbit and knows no pairing into 36."""
+    """Vivado's columns; Yosys counts block RAM in units of 18 kbit and knows no pairing into 36.
+
+    Lattice's memories are of other sizes, so they have columns of their own.
+    """
     return {
         "LUT": figures.get("luts", figures.get("gates", 0)), "SRL": figures.get("srl", 0), "FF": figures.get("ff", 0),
-        "BRAM_36K": 0, "BRAM_18K": figures.get("bram18", figures.get("ebr", 0)), "URAM": figures.get("uram", 0),
-        "DSP": figures.get("dsp", 0),
+        "BRAM_36K": 0, "BRAM_18K": figures.get("bram18", 0), "URAM": figures.get("uram", 0), "DSP": figures.get("dsp", 0),
+        **{name: figures[key] for name, key in (("EBR", "ebr"), ("SPRAM", "spram")) if key in figures},
     }
 
 

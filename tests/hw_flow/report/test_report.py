@@ -7,10 +7,12 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
+from hw_flow import api, folding
 from hw_flow.errors import FlowError
 from hw_flow.report import Figure, Report, Resources, Verification, finn, picture
 from hw_flow.report.schema import Layer, Stream, TensorInfo
 from hw_flow.report.terminal import number, resources_table, show
+from tests.hw_flow.tiny import tiny
 
 
 def yosys(**values):
@@ -94,6 +96,36 @@ def test_finn_files(tmp_path):
     assert files["sources.json"]["post_synth_resources.json"] == "yosys-0.70 on xc7"
     assert files["sources.json"]["rtlsim_performance.json"] == "verilator-5.048"
     assert set(files) == set(files["sources.json"]) | {"sources.json"}
+
+
+def test_finn_fifos_and_final_configuration(tmp_path):
+    folding = {"Defaults": {}, "MVAU_0": {"PE": 2, "SIMD": 4, "resType": "lut"}, "LabelSelect_0": {"PE": 1}}
+    finn.write(make_report(), tmp_path, folding)
+    assert json.loads((tmp_path / "fifo_sizing.json").read_text()) == {
+        "fifo_depths": {"t0": 4}, "fifo_sizes": {"t0": 40}, "fifo_sizes_effective": {"t0": 40}, "impl_style": {"t0": "rtl"},
+        "ram_style": {"t0": "distributed"}, "total_fifo_size_kiB": 40 / 8192, "total_fifo_size_effective_kiB": 40 / 8192}
+    assert json.loads((tmp_path / "final_hw_config.json").read_text()) == {
+        "Defaults": {}, "MVAU_0": {"PE": 2, "SIMD": 4, "resType": "lut", "inFIFODepths": [0], "outFIFODepths": [4]},
+        "LabelSelect_0": {"PE": 1, "inFIFODepths": [4], "outFIFODepths": [0]}}
+    finn.write(make_report(streams=[Stream(name="t0", lanes=2, width=10, figures={"depth": model(1, "beats")})]), tmp_path, {})
+    sizing = json.loads((tmp_path / "fifo_sizing.json").read_text())
+    assert (sizing["fifo_sizes"], sizing["fifo_sizes_effective"]) == ({"t0": 10}, {"t0": 20})
+
+
+def test_the_final_configuration_folds_the_same_again(tmp_path):
+    made = api.build(tiny(tmp_path / "tiny.onnx"), tmp_path / "b", target_cycles=12)
+    api.report(made)
+    again = folding.read(made.directory / "report" / "final_hw_config.json", made.graph)
+    assert dict(again) == dict(made.folding)
+
+
+def test_lattice_memories_are_no_bram18(tmp_path):
+    cost = yosys(luts=50, ff=40, ebr=3, dsp=0)
+    ice40 = Resources(target="ice40", total=cost, layers={"MVAU_0": cost}, kinds={"MVAU_0": "mvau"})
+    finn.write(make_report(resources={"ice40": ice40}), tmp_path, {})
+    top = json.loads((tmp_path / "post_synth_resources.json").read_text())["(top)"]
+    assert (top["BRAM_18K"], top["EBR"]) == (0, 3)
+    assert json.loads((tmp_path / "estimate_layer_resources.json").read_text())["total"]["BRAM_18K"] == 0
 
 
 def test_finn_files_without_measurements(tmp_path):
