@@ -15,15 +15,26 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"bitwright {version('bitwright')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error, and the warnings of other packages.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """From a Brevitas network to verified, measured hardware, with no vendor tool.
 
     Exit codes: 0 done; 1 the finding is negative (a mismatch, a missing tool); 2 a fault of the input; 130 interrupted.
     """
+    del version
     # `entry.main` has taken --debug off the arguments, wherever it stood; it is declared here for --help.
     del debug
 

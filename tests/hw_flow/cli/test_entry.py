@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+from importlib import metadata
 
 import pytest
 
@@ -86,6 +87,11 @@ def test_a_full_disk_and_an_interrupt(monkeypatch, capfd):
     assert last_line(capfd) == "bitwright: out/x: No space left on device; free space or check the path and its permissions"
     monkeypatch.setattr("hw_flow.pipeline.doctor.examine", interrupt)
     assert run(["doctor"]) == 130
+
+
+def test_version(capfd):
+    assert run(["--version"]) == 0
+    assert capfd.readouterr().out == f"bitwright {metadata.version('bitwright')}\n"
 
 
 def test_out_of_memory(monkeypatch, capfd):
