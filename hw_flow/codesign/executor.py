@@ -140,10 +140,12 @@ class DaskExecutor:
         })
         for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.worker"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        # One task a worker at a time, the others wait at the scheduler: a worker that dies takes no other task with it.
+        self._resources = {"trial": 1} if cluster is None else None
         if cluster is None:
             cluster = LocalCluster(  # type: ignore[no-untyped-call]  # dask types some calls only
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
-                silence_logs=logging.CRITICAL, local_directory=str(scratch),
+                silence_logs=logging.CRITICAL, local_directory=str(scratch), resources=self._resources,
             )
         self._cluster = cluster
         self._client: Any = Client(cluster)  # type: ignore[no-untyped-call]  # dask types some calls only
@@ -156,7 +158,7 @@ class DaskExecutor:
 
     def submit(self, key: str, function: Task, argument: Json) -> None:
         """See `Executor`."""
-        future = self._client.submit(attempt, function, argument, pure=False, retries=0)
+        future = self._client.submit(attempt, function, argument, pure=False, retries=0, resources=self._resources)
         self._pending[future] = key
         if self._stream is not None:
             self._stream.add(future)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 # Duplicates that a sampler may propose in a row before a neighbour of a measured point is taken instead.
 _PATIENCE = 8
 
+# A point may kill its worker once; one that is swept along by others is queued again, but not for ever.
+_CHANCES = 2
+_DEATHS = 8
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -179,11 +183,14 @@ class Study:
     def fail(self, proposal: Proposal, error: str, *, retry: bool) -> bool:
         """Record a failure; with ``retry`` the point is queued once more unless this was its second chance.
 
+        A point that died before it began (its worker fell with another task) has not used its chance.
+
         Returns
         -------
         Whether it will be evaluated again.
         """
-        again = retry and not proposal.second
+        unused = self._store.count("started")[proposal.key] < _CHANCES and self._store.count("died")[proposal.key] < _DEATHS
+        again = retry and (not proposal.second or unused)
         self._store.log("died" if again else "failed", proposal.key, error=error)
         self._in_flight.pop(proposal.point, None)
         if again:
