@@ -13,7 +13,7 @@ from hw_flow.frontend.program import Program, batches, dequantise
 from hw_flow.frontend.regions import Region
 from hw_flow.frontend.thresholds import LevelFunction
 from hw_flow.ir import execute
-from hw_flow.ir.execute import matmul
+from hw_flow.ir.nodes import matmul
 from hw_flow.ir.tensor import IntArray
 
 # Stands for a value of QONNX's that no level has.

@@ -10,8 +10,8 @@ import numpy as np
 from hw_flow.errors import FlowError
 from hw_flow.frontend.ops import Op
 from hw_flow.frontend.quantisers import Quantiser
-from hw_flow.ir.nodes import Thresholds
 from hw_flow.ir.tensor import FloatArray, IntArray, smallest_datatype
+from hw_flow.ir.thresholds import Thresholds
 
 MAX_LEVELS = 1023
 # Ranges up to this are evaluated point by point where monotonicity does not follow from the operators.

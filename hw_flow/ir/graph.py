@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hw_flow.errors import FlowError
-from hw_flow.ir.nodes import MVAU, LabelSelect, Node, Thresholding
+from hw_flow.ir.nodes import Node
 from hw_flow.ir.tensor import Tensor
 
 
@@ -80,19 +80,7 @@ def validate(graph: Graph) -> None:
 
 
 def _check_shapes(graph: Graph, node: Node) -> None:
-    source, sink = graph.input_of(node), graph.output_of(node)
-    if isinstance(node, MVAU):
-        want_in, want_out = node.mw, (*source.shape[:-1], node.mh)
-    elif isinstance(node, Thresholding):
-        want_in, want_out = source.channels, source.shape
-        rows = len(node.thresholds.values)
-        if rows not in (1, source.channels):
-            raise FlowError(f"{node.name}: {rows} rows of thresholds for {source.channels} channels; give 1 or {source.channels}")
-    elif isinstance(node, LabelSelect):
-        want_in, want_out = source.channels, (*source.shape[:-1], 1)
-    else:
-        return
-    if source.channels != want_in:
-        raise FlowError(f"{node.name}: input '{source.name}' has {source.channels} channels, the node takes {want_in}")
-    if sink.shape != want_out:
-        raise FlowError(f"{node.name}: output '{sink.name}' is declared {list(sink.shape)}, the node makes {list(want_out)}")
+    sink = graph.output_of(node)
+    shape = node.shape(*(graph.tensors[name].shape for name in node.inputs))
+    if sink.shape != shape:
+        raise FlowError(f"{node.name}: output '{sink.name}' is declared {list(sink.shape)}, the node makes {list(shape)}")

@@ -1,65 +1,26 @@
-"""The dataflow operators. Each is a value: parameters and names, no behaviour of any back end."""
+"""Operators on vectors. Each is a value with a shape rule and an integer golden model, and nothing of any back end."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
+from hw_flow.errors import FlowError
 from hw_flow.ir.tensor import IntArray
+from hw_flow.ir.thresholds import Thresholds
 
-# Up to this many thresholds, comparing all elements with each is faster than a search per channel.
-_FEW = 8
+Shape = tuple[int, ...]
 
-
-@dataclass(frozen=True, eq=False)
-class Thresholds:
-    """A monotone integer function per channel, as a multi-threshold.
-
-    ``count = number of t in values[c] with x >= t``; a channel with ``descending[c]`` counts ``x < t``
-    instead. The result is ``base + step * count``.
-
-    Attributes
-    ----------
-    values : int64 ``[C, T]`` or ``[1, T]`` (shared by all channels), ascending along T.
-    descending : bool ``[C]`` or ``[1]``, same leading size as ``values``.
-    base : result where no threshold is reached.
-    step : 1, or 2 for BIPOLAR (base -1).
-    """
-
-    values: IntArray
-    descending: np.ndarray
-    base: int
-    step: int = 1
-
-    @property
-    def levels(self) -> int:
-        """Number of thresholds T per channel."""
-        return int(self.values.shape[1])
-
-    def __call__(self, x: IntArray) -> IntArray:
-        """Apply to int64 ``[..., C]``; returns the same shape."""
-        count = self._count(x)
-        count = np.where(self.descending, self.levels - count, count)
-        return self.base + self.step * count
-
-    def _count(self, x: IntArray) -> IntArray:
-        """Thresholds that each element reaches."""
-        if len(self.values) == 1:
-            return np.searchsorted(self.values[0], x, side="right").astype(np.int64)
-        if self.levels <= _FEW:
-            count = np.zeros(x.shape, dtype=np.int64)
-            for level in range(self.levels):
-                count += x >= self.values[:, level]
-            return count
-        columns = np.ascontiguousarray(x.reshape(-1, x.shape[-1]).T)
-        counts = [np.searchsorted(row, column, side="right") for row, column in zip(self.values, columns, strict=True)]
-        return np.stack(counts, axis=-1).astype(np.int64).reshape(x.shape)
+# float64 holds every integer below 2**53, so BLAS computes such products exactly and fast.
+_EXACT_FLOAT = 2**53
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Node:
-    """Base of all operators.
+class Node(ABC):
+    """Base of all operators; each writes one tensor.
 
     Attributes
     ----------
@@ -73,10 +34,20 @@ class Node:
     outputs: tuple[str, ...]
     source: tuple[str, ...] = ()
 
+    @abstractmethod
+    def shape(self, *shapes: Shape) -> Shape:
+        """Shape of one output frame for the frames it reads; FlowError where they do not fit."""
+
+    @abstractmethod
+    def golden(self, *frames: IntArray) -> IntArray:
+        """Exact result ``[N, *shape]`` for int64 inputs ``[N, *shapes[i]]``."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MVAU(Node):
     """Matrix-vector-activation unit: ``thresholds(weights @ x)`` on every vector of the input.
+
+    A vector is the channels of one position, or all of a frame's trailing axes that together hold MW elements: a flattened frame.
 
     Attributes
     ----------
@@ -101,6 +72,19 @@ class MVAU(Node):
         """Outputs of the matrix (rows)."""
         return int(self.weights.shape[0])
 
+    def shape(self, *shapes: Shape) -> Shape:
+        (source,) = shapes
+        for axis in range(len(source) - 1, -1, -1):
+            if prod(source[axis:]) == self.mw:
+                return (*source[:axis], self.mh)
+        raise FlowError(f"{self.name}: input '{self.inputs[0]}' has {source[-1]} channels, the node takes {self.mw}")
+
+    def golden(self, *frames: IntArray) -> IntArray:
+        (x,) = frames
+        acc = matmul(x.reshape(*x.shape[:1], -1, self.mw), self.weights.T)
+        acc = acc.reshape(len(x), *self.shape(x.shape[1:]))
+        return acc if self.thresholds is None else self.thresholds(acc)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Thresholding(Node):
@@ -108,7 +92,38 @@ class Thresholding(Node):
 
     thresholds: Thresholds
 
+    def shape(self, *shapes: Shape) -> Shape:
+        (source,) = shapes
+        check_rows(self.name, "thresholds", len(self.thresholds.values), source)
+        return source
+
+    def golden(self, *frames: IntArray) -> IntArray:
+        return self.thresholds(frames[0])
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LabelSelect(Node):
     """Index of the largest element of each vector; the lowest index wins a draw."""
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return (*shapes[0][:-1], 1)
+
+    def golden(self, *frames: IntArray) -> IntArray:
+        first: IntArray = np.argmax(frames[0], axis=-1, keepdims=True).astype(np.int64)
+        return first
+
+
+def check_rows(name: str, what: str, rows: int, source: Shape) -> None:
+    """FlowError unless there is one row of parameters, or one per channel."""
+    if rows not in (1, source[-1]):
+        raise FlowError(f"{name}: {rows} rows of {what} for {source[-1]} channels; give 1 or {source[-1]}")
+
+
+def matmul(x: IntArray, w: IntArray) -> IntArray:
+    """Exact integer product ``[..., K] @ [K, M]``."""
+    bound = int(np.abs(x).max(initial=0)) * int(np.abs(w).sum(axis=0).max(initial=0))
+    if bound < _EXACT_FLOAT:
+        exact: IntArray = np.rint(x.astype(np.float64) @ w.astype(np.float64)).astype(np.int64)
+        return exact
+    product: IntArray = x @ w
+    return product

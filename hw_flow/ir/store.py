@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -13,11 +14,20 @@ import numpy as np
 
 from hw_flow.errors import FlowError
 from hw_flow.ir.graph import Graph
-from hw_flow.ir.nodes import MVAU, LabelSelect, Node, Thresholding, Thresholds
+from hw_flow.ir.joins import Add, Concat, Multiply, Reorder, Slice
+from hw_flow.ir.nodes import MVAU, LabelSelect, Node, Thresholding
+from hw_flow.ir.spatial import VVAU, GlobalPool, Pool, SlidingWindow
+from hw_flow.ir.tables import Lookup, Requantise
 from hw_flow.ir.tensor import Tensor
+from hw_flow.ir.thresholds import Thresholds
 from hw_flow.storage import write_bytes, write_json
 
-FORMAT = 1
+FORMAT = 2
+_KINDS: Mapping[str, type[Node]] = {
+    kind.__name__: kind
+    for kind in (MVAU, VVAU, Thresholding, LabelSelect, SlidingWindow, Pool, GlobalPool, Add, Multiply, Concat, Slice, Reorder,
+                 Lookup, Requantise)
+}
 
 
 def save_graph(graph: Graph, directory: Path) -> None:
@@ -71,38 +81,33 @@ def _tensor_in(item: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Ten
 
 
 def _node_out(node: Node, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    item: dict[str, Any] = {
-        "op": type(node).__name__, "name": node.name, "inputs": list(node.inputs), "outputs": list(node.outputs),
-        "source": list(node.source),
-    }
-    thresholds = None
-    if isinstance(node, MVAU):
-        arrays[f"{node.name}.weights"] = node.weights
-        item |= {"mw": node.mw, "mh": node.mh, "weight_dtype": node.weight_dtype, "acc_dtype": node.acc_dtype}
-        thresholds = node.thresholds
-    elif isinstance(node, Thresholding):
-        thresholds = node.thresholds
-    if thresholds is not None:
-        arrays[f"{node.name}.thresholds"] = thresholds.values
-        arrays[f"{node.name}.descending"] = thresholds.descending
-        item["thresholds"] = {"rows": len(thresholds.values), "levels": thresholds.levels, "base": thresholds.base,
-                              "step": thresholds.step}
+    item: dict[str, Any] = {"op": type(node).__name__}
+    for field in fields(node):
+        value = getattr(node, field.name)
+        if isinstance(value, np.ndarray):
+            arrays[f"{node.name}.{field.name}"] = value
+            item[field.name] = {"array": list(value.shape)}
+        elif isinstance(value, Thresholds):
+            arrays[f"{node.name}.{field.name}"] = value.values
+            arrays[f"{node.name}.descending"] = value.descending
+            item[field.name] = {"rows": len(value.values), "levels": value.levels, "base": value.base, "step": value.step}
+        else:
+            item[field.name] = list(value) if isinstance(value, tuple) else value
     return item
 
 
 def _node_in(item: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Node:
-    name = item["name"]
-    common = {"name": name, "inputs": tuple(item["inputs"]), "outputs": tuple(item["outputs"]), "source": tuple(item["source"])}
-    thresholds = None
-    if "thresholds" in item:
-        values, descending = arrays[f"{name}.thresholds"], arrays[f"{name}.descending"]
-        thresholds = Thresholds(values, descending, int(item["thresholds"]["base"]), int(item["thresholds"]["step"]))
-    match item["op"]:
-        case "MVAU":
-            return MVAU(**common, weights=arrays[f"{name}.weights"], weight_dtype=item["weight_dtype"],
-                        acc_dtype=item["acc_dtype"], thresholds=thresholds)
-        case "Thresholding" if thresholds is not None:
-            return Thresholding(**common, thresholds=thresholds)
-        case "LabelSelect":
-            return LabelSelect(**common)
-    raise ValueError(f"unknown operator '{item['op']}'")
+    kind = _KINDS.get(item["op"])
+    if kind is None:
+        raise ValueError(f"unknown operator '{item['op']}'")
+    return kind(**{field.name: _field_in(item, field.name, arrays) for field in fields(kind)})
+
+
+def _field_in(item: Mapping[str, Any], key: str, arrays: Mapping[str, np.ndarray]) -> Any:
+    value = item[key]
+    if isinstance(value, Mapping):
+        array = arrays[f"{item['name']}.{key}"]
+        if "array" in value:
+            return array
+        return Thresholds(array, arrays[f"{item['name']}.descending"], int(value["base"]), int(value["step"]))
+    return tuple(value) if isinstance(value, list) else value

@@ -7,7 +7,7 @@ import pytest
 
 from hw_flow.errors import FlowError
 from hw_flow.ir import MVAU, Graph, LabelSelect, Tensor, Thresholding, Thresholds, execute, smallest_datatype
-from hw_flow.ir.execute import matmul
+from hw_flow.ir.nodes import matmul
 
 
 def _naive(x: np.ndarray, thresholds: Thresholds) -> np.ndarray:

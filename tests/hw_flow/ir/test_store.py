@@ -70,7 +70,7 @@ def test_damage_is_named(graph: Graph, tmp_path: Path) -> None:
     save_graph(graph, tmp_path)
     document = json.loads((tmp_path / "graph.json").read_text())
     (tmp_path / "graph.json").write_text(json.dumps(document | {"format": 99}))
-    with pytest.raises(FlowError, match=r"graph.json: format 99 is not 1; build again"):
+    with pytest.raises(FlowError, match=r"graph.json: format 99 is not 2; build again"):
         load_graph(tmp_path)
     document["nodes"][0]["op"] = "Conv"
     (tmp_path / "graph.json").write_text(json.dumps(document))
