@@ -1,0 +1,64 @@
+"""The matrix unit."""
+
+from __future__ import annotations
+
+from qonnx.core.datatype import DataType
+
+from hw_flow.folding import NodeFolding
+from hw_flow.ir import MVAU, Graph
+from hw_flow.rtl import encode
+from hw_flow.rtl.choose import multiplier, weight_style
+from hw_flow.rtl.memory import address_width, pack_words, rom_module
+from hw_flow.rtl.wrappers.activation import table_instance, table_module, table_parameters, table_wires
+from hw_flow.rtl.wrappers.module import Module, comment, instance, node_module, number_kind, weight_kind, wrapper
+
+
+@node_module.register
+def mvau_module(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
+    """A matrix unit with its weights and thresholds."""
+    node = encode.straighten(node)
+    source, out = graph.input_of(node), graph.output_of(node)
+    pe, simd = folding.pe, folding.simd
+    weight_type = DataType[node.weight_dtype]
+    weight_width = int(weight_type.bitwidth())
+    words = pack_words(encode.weight_words(node, pe, simd), weight_width)
+    word_width = pe * simd * weight_width
+    style = weight_style(folding, len(words), word_width)
+    table = encode.table_of_mvau(node, graph, pe)
+    low, high = encode.sum_limits(node.weights, source)
+    sum_width = encode.signed_width(int(low.min()), int(high.max())) if table else out.width
+    parameters: dict[str, object] = {
+        "Mw": node.mw, "Mh": node.mh, "Pe": pe, "Simd": simd,
+        "ActWidth": source.width, "ActKind": f"bw_pkg::{number_kind(source)}",
+        "WeightWidth": weight_width, "WeightKind": f"bw_pkg::{weight_kind(node.weight_dtype)}",
+        "SumWidth": sum_width, "Mul": f"bw_pkg::{multiplier(folding, source.width, weight_width)}",
+    }
+    if table:
+        parameters |= {"ThresholdBits": table.bits, "ThresholdWidth": table.threshold_width, "ThresholdFolds": table.folds}
+        parameters |= table_parameters(table)
+    parameters |= {"OutWidth": out.width, "OutputRegister": f"1'b{int(cut)}"}
+    what = f"{node.name}: {node.mh} x {node.mw} {node.weight_dtype} by {source.dtype} to {out.dtype}, PE {pe} SIMD {simd}"
+    memory = f"{module}_weights"
+    texts = {f"{memory}.sv": rom_module(memory, words, word_width, style, f"Weights of {comment(node.name)}")}
+    addr = address_width(len(words))
+    body = [
+        "  logic memory_en;",
+        f"  logic [{addr - 1}:0] weight_addr;",
+        f"  logic [{word_width - 1}:0] weight;",
+        *table_wires(table, pe),
+        "",
+        f"  {module}_weights u_weights (",
+        "    .clk_i (clk_i),",
+        "    .en_i  (memory_en),",
+        "    .addr_i(weight_addr),",
+        "    .data_o(weight)",
+        "  );",
+        "",
+        *table_instance(table, module),
+    ]
+    ports = {"memory_en_o": "memory_en", "weight_addr_o": "weight_addr", "weight_i": "weight",
+             "table_addr_o": "table_addr", "table_i": "table_word" if table else "'0"}
+    if table:
+        texts[f"{module}_thresholds.sv"] = table_module(f"{module}_thresholds", table, pe, node.name)
+    text = wrapper(module, what, source.width * simd, out.width * pe, [*body, *instance("bw_mvau", parameters, ports)])
+    return Module(module, "mvau", "bw_mvau", {f"{module}.sv": text, **texts})

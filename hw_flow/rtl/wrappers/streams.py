@@ -1,0 +1,22 @@
+"""FIFOs and width converters."""
+
+from __future__ import annotations
+
+from hw_flow.ir import Tensor
+from hw_flow.rtl.wrappers.module import Module, instance, wrapper
+
+
+def fifo_module(module: str, tensor: Tensor, lanes: int, depth: int) -> Module:
+    """A FIFO of ``depth`` beats; ``level_o`` tells the monitor how full it is."""
+    width, level = tensor.width * lanes, depth.bit_length()
+    text = wrapper(module, f"FIFO of {depth} beats of {lanes} x {tensor.dtype}", width, width,
+                    instance("bw_fifo", {"Width": width, "Depth": depth}, {"level_o": "level_o"}),
+                    f"  output logic [{level - 1}:0] level_o")
+    return Module(module, "fifo", "bw_fifo", {f"{module}.sv": text}, level_bits=level)
+
+
+def dwc_module(module: str, tensor: Tensor, source: int, sink: int) -> Module:
+    """A converter from ``source`` to ``sink`` lanes."""
+    text = wrapper(module, f"{source} to {sink} lanes of {tensor.dtype}", tensor.width * source, tensor.width * sink,
+                    instance("bw_dwc", {"ElementWidth": tensor.width, "InLanes": source, "OutLanes": sink}))
+    return Module(module, "dwc", "bw_dwc", {f"{module}.sv": text})
