@@ -5,24 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from math import gcd
+from math import gcd, inf
 
 from qonnx.core.datatype import DataType
 
 from hw_flow.errors import FlowError
-from hw_flow.folding.values import (
-    Folding,
-    FoldingPlan,
-    NodeFolding,
-    divisors,
-    input_lanes,
-    interval_cycles,
-    node_cycles,
-    output_lanes,
-    parallel_limits,
-    vectors,
-)
-from hw_flow.ir import MVAU, Graph, Node
+from hw_flow.folding.check import coupled
+from hw_flow.folding.rules import input_lanes, interval_cycles, node_cycles, options, output_lanes, parallel_limits
+from hw_flow.folding.values import Folding, FoldingPlan, NodeFolding
+from hw_flow.ir import MVAU, VVAU, Graph, Node, Pool, SlidingWindow
 
 # Default rule: one-bit products computed in one cycle; FINN's TFC w1a1 at 64 cycles uses 992.
 DEFAULT_BIT_PRODUCTS = 1024
@@ -52,8 +43,8 @@ def for_cycles(graph: Graph, target: int, fixed: Mapping[str, NodeFolding] | Non
     if target < 1:
         raise FlowError(f"target of {target} cycles a frame; give at least 1")
     fixed = fixed or {}
-    options = {node.name: [fixed[node.name]] if node.name in fixed else _options(node, graph, target) for node in graph}
-    _reachable(graph, options, target)
+    choices = {node.name: [fixed[node.name]] if node.name in fixed else _options(node, graph, target) for node in graph}
+    _reachable(graph, choices, target)
     children: dict[str, list[Node]] = {node.name: [] for node in graph}
     for node in graph:
         parent = graph.producer(node.inputs[0])
@@ -63,13 +54,13 @@ def for_cycles(graph: Graph, target: int, fixed: Mapping[str, NodeFolding] | Non
     best: dict[str, list[tuple[float, dict[str, int]]]] = {}
     for node in reversed(graph.nodes):
         best[node.name] = []
-        for option in options[node.name]:
+        for option in choices[node.name]:
             cost = _overhead(node, option, graph)
             picks: dict[str, int] = {}
             for child in children[node.name]:
                 below = [
                     (total + _converter(graph, node, option, child, choice), index)
-                    for index, (choice, (total, _)) in enumerate(zip(options[child.name], best[child.name], strict=True))
+                    for index, (choice, (total, _)) in enumerate(zip(choices[child.name], best[child.name], strict=True))
                 ]
                 least, index = min(below)
                 cost += least
@@ -80,15 +71,17 @@ def for_cycles(graph: Graph, target: int, fixed: Mapping[str, NodeFolding] | Non
         if graph.producer(node.inputs[0]) is None:
             index = min(range(len(best[node.name])), key=partial(_cost_at, best[node.name]))
             picked |= {node.name: index, **best[node.name][index][1]}
-    return FoldingPlan({node.name: options[node.name][picked[node.name]] for node in graph}, target_cycles=target)
+    return FoldingPlan({node.name: choices[node.name][picked[node.name]] for node in graph}, target_cycles=target)
 
 
 def unfolded(graph: Graph) -> FoldingPlan:
-    """Every node at full width: PE = MH and SIMD = MW, one cycle a vector."""
+    """Every node at full width: one cycle a vector or a window."""
     nodes = {}
     for node in graph:
         limits = parallel_limits(node, graph)
-        nodes[node.name] = NodeFolding(limits["PE"][1], limits["SIMD"][1] if "SIMD" in limits else 1)
+        full = {key: limit.values[-1] for key, limit in limits.items()}
+        nodes[node.name] = NodeFolding(full.get("PE", 1), full.get("SIMD", 1),
+                                       parallel_window=isinstance(node, SlidingWindow) and node.taps > 1)
     return FoldingPlan(nodes)
 
 
@@ -99,8 +92,8 @@ def default(graph: Graph, bit_products: int = DEFAULT_BIT_PRODUCTS) -> FoldingPl
     compute at most ``bit_products`` one-bit products (PE * SIMD * weight bits * activation bits) a cycle.
     """
     target = _LEAST_DEFAULT_CYCLES
-    slowest = interval_cycles(graph, {node.name: NodeFolding(1) for node in graph})
-    while target < max((vectors(node, graph) for node in graph), default=1):
+    slowest = max(node_cycles(node, option, graph) for node in graph for option in options(node, graph))
+    while target < interval_cycles(graph, unfolded(graph)):
         target *= 2
     plan = for_cycles(graph, target)
     while parallel_bits(graph, plan) > bit_products and target < slowest:
@@ -126,36 +119,37 @@ def complete(graph: Graph, given: Mapping[str, NodeFolding]) -> FoldingPlan:
 
 def describe(node: Node, folding: NodeFolding) -> str:
     """``PE 8 SIMD 4``, or ``PE 8`` where there is no SIMD."""
-    return f"PE {folding.pe} SIMD {folding.simd}" if isinstance(node, MVAU) else f"PE {folding.pe}"
+    if isinstance(node, SlidingWindow):
+        return f"SIMD {folding.simd}" + " with a parallel window" * folding.parallel_window
+    return f"PE {folding.pe} SIMD {folding.simd}" if isinstance(node, MVAU | VVAU | Pool) else f"PE {folding.pe}"
 
 
 def parallel_bits(graph: Graph, folding: Folding) -> int:
     """One-bit products a cycle: the sum over matrices of PE * SIMD * weight bits * activation bits."""
     return sum(
         folding[node.name].pe * folding[node.name].simd * weight_bits(node) * graph.input_of(node).width
-        for node in graph if isinstance(node, MVAU)
+        for node in graph if isinstance(node, MVAU | VVAU)
     )
 
 
-def weight_bits(node: MVAU) -> int:
+def weight_bits(node: MVAU | VVAU) -> int:
     """Bits of one weight of ``node``."""
     return int(DataType[node.weight_dtype].bitwidth())
 
 
 def _options(node: Node, graph: Graph, target: int) -> list[NodeFolding]:
-    """The legal foldings with the least PE*SIMD that meet ``target``; empty if none does."""
-    limits = parallel_limits(node, graph)
-    simds = divisors(limits["SIMD"][1]) if "SIMD" in limits else [1]
-    fits = [candidate for pe in divisors(limits["PE"][1]) for simd in simds
-            if node_cycles(node, candidate := NodeFolding(pe, simd), graph) <= target]
-    least = min((f.pe * f.simd for f in fits), default=0)
-    return [f for f in fits if f.pe * f.simd == least]
+    """The legal foldings that meet ``target``, of an uncoupled node those with the least PE*SIMD; empty if none does."""
+    fits = [choice for choice in options(node, graph) if node_cycles(node, choice, graph) <= target]
+    if isinstance(node, SlidingWindow | VVAU | Pool):
+        return fits
+    least = min((choice.pe * choice.simd for choice in fits), default=0)
+    return [choice for choice in fits if choice.pe * choice.simd == least]
 
 
-def _reachable(graph: Graph, options: Mapping[str, list[NodeFolding]], target: int) -> None:
+def _reachable(graph: Graph, choices: Mapping[str, list[NodeFolding]], target: int) -> None:
     full = unfolded(graph)
     for node in graph:
-        if not options[node.name]:
+        if not choices[node.name]:
             least = interval_cycles(graph, full)
             raise FlowError(f"{node.name}: {target} cycles a frame is out of reach, its least is"
                             f" {node_cycles(node, full[node.name], graph)} with {describe(node, full[node.name])};"
@@ -165,7 +159,11 @@ def _reachable(graph: Graph, options: Mapping[str, list[NodeFolding]], target: i
 def _overhead(node: Node, folding: NodeFolding, graph: Graph) -> float:
     """What lanes cost beside the multipliers, about in LUTs: streams, accumulators, comparators."""
     cost = _STREAM_BIT * input_lanes(node, folding) * graph.input_of(node).width
-    if isinstance(node, MVAU):
+    if isinstance(node, SlidingWindow):
+        cost += _STREAM_BIT * output_lanes(node, folding) * graph.output_of(node).width
+    if isinstance(node, VVAU):
+        cost += folding.pe * folding.simd * weight_bits(node) * graph.input_of(node).width
+    if isinstance(node, MVAU | VVAU):
         parts = 1 if node.thresholds is None else 2
         cost += _SUM_BIT * folding.pe * int(DataType[node.acc_dtype].bitwidth()) * parts
     return cost
@@ -173,6 +171,8 @@ def _overhead(node: Node, folding: NodeFolding, graph: Graph) -> float:
 
 def _converter(graph: Graph, source: Node, out: NodeFolding, sink: Node, into: NodeFolding) -> float:
     """Cost of the width converter between two nodes, by the bits it holds: none, the wider beat, or the common multiple."""
+    if not coupled(graph, source, out, sink, into):
+        return inf
     left, right = output_lanes(source, out), input_lanes(sink, into)
     if left == right:
         return 0.0

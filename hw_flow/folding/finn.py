@@ -1,8 +1,8 @@
 """FINN's folding JSON: the same keys and meaning, read into and written from our nodes.
 
 A file maps node names to parameters, ``{"Defaults": {}, "MVAU_hls_0": {"PE": 16, "SIMD": 49}}``.
-FINN decorates names with the implementation (``_hls``, ``_rtl``) and once called the matrix unit
-``MatrixVectorActivation`` or ``StreamingFCLayer_Batch``; all of those mean our ``MVAU``.
+FINN decorates names with the implementation (``_hls``, ``_rtl``), has renamed operators over the years and has nodes of its own
+(padding, stream copies, converters); the tables below say what each means here.
 """
 
 from __future__ import annotations
@@ -15,20 +15,33 @@ from pathlib import Path
 from typing import Any, cast
 
 from hw_flow.errors import FlowError
+from hw_flow.folding.check import check, check_node, node_names
 from hw_flow.folding.choose import complete
-from hw_flow.folding.values import Folding, FoldingPlan, NodeFolding, RamStyle, ResType, check, check_node, node_names
-from hw_flow.ir import MVAU, Graph, Node
+from hw_flow.folding.rules import Limit, parallel_limits
+from hw_flow.folding.values import Folding, FoldingPlan, NodeFolding, RamStyle, ResType, Style
+from hw_flow.ir import VVAU, Graph, Node, Pool, SlidingWindow
 from hw_flow.storage import write_json
 
 _ALIASES = {
-    "MatrixVectorActivation": "MVAU", "StreamingFCLayer_Batch": "MVAU",
+    "MatrixVectorActivation": "MVAU", "StreamingFCLayer_Batch": "MVAU", "StreamingFCLayer": "MVAU",
+    "VectorVectorActivation": "VVAU", "Vector_Vector_Activate_Batch": "VVAU",
     "Thresholding_Batch": "Thresholding", "LabelSelect_Batch": "LabelSelect",
+    "ConvolutionInputGenerator": "SlidingWindow", "ConvolutionInputGenerator1D": "SlidingWindow",
+    "StreamingMaxPool": "Pool", "StreamingMaxPool_Batch": "Pool", "Pool_Batch": "Pool",
+    "GlobalAccPool": "GlobalPool", "GlobalAccPool_Batch": "GlobalPool",
+    "AddStreams": "Add", "AddStreams_Batch": "Add", "ElementwiseAdd": "Add", "ElementwiseMul": "Multiply",
+    "StreamingConcat": "Concat", "StreamingSplit": "Slice", "Split": "Slice", "Requant": "Requantise",
 }
-_NAME = re.compile(r"(?P<kind>[A-Za-z][A-Za-z_]*?)(?:_(?:hls|rtl))?_(?P<index>\d+)")
-# Nodes that only FINN's graph has, and nodes that ours may do on the host or inside an MVAU.
-_FINN_ONLY = ("Reshape", "StreamingFIFO", "StreamingDataWidthConverter", "IODMA", "TLastMarker")
-_OPTIONAL = ("Thresholding", "LabelSelect")
-_STYLES = {"ram_style": ("auto", "distributed", "block"), "resType": ("auto", "lut", "dsp")}
+_NAME = re.compile(r"(?P<kind>[A-Za-z][A-Za-z_]*?(?:1D)?)(?:_(?:hls|rtl))?_(?P<index>\d+)")
+# Nodes that only FINN's graph has; nodes that ours may do on the host or inside another node, so that numbers may not agree.
+_FINN_ONLY = ("Reshape", "StreamingFIFO", "StreamingDataWidthConverter", "IODMA", "TLastMarker", "FMPadding", "FMPadding_Pixel",
+              "FMPadding_Batch", "DuplicateStreams", "DuplicateStreams_Batch", "ReplicateStream", "Squeeze", "Unsqueeze",
+              "ChannelwiseOp", "UpsampleNearestNeighbour", "Upsampler", "InnerShuffle", "OuterShuffle", "Crop", "CheckSum")
+_OPTIONAL = ("Thresholding", "LabelSelect", "Multiply")
+_CHOICES = {"ram_style": ("auto", "distributed", "block"), "resType": ("auto", "lut", "dsp"),
+            "style": ("auto", "memory", "constant")}
+_REDUCING = ("MVAU", "VVAU", "Pool")
+_KEYS = ("PE", "SIMD", "parallel_window", *_CHOICES)
 
 
 def our_name(name: str) -> str:
@@ -55,9 +68,13 @@ def read(path: Path, graph: Graph) -> FoldingPlan:
     defaults = _defaults(entries.pop("Defaults", {}), path)
     nodes = {node.name: node for node in graph}
     given: dict[str, NodeFolding] = {}
+    uncertain = {_kind(our_name(key)) for key in entries if our_name(key) not in nodes} & set(_OPTIONAL)
     for key, values in entries.items():
         name = our_name(key)
-        kind = name.rsplit("_", 1)[0]
+        kind = _kind(name)
+        if kind in uncertain and name in nodes:
+            notes.append(f"{key}: ignored, the file has more nodes of this kind than graph '{graph.name}'")
+            continue
         if name not in nodes:
             if kind in _FINN_ONLY or kind in _OPTIONAL:
                 notes.append(f"{key}: ignored, graph '{graph.name}' has no such node")
@@ -68,13 +85,15 @@ def read(path: Path, graph: Graph) -> FoldingPlan:
         if not isinstance(values, Mapping):
             raise FlowError(f"{path}: node '{key}' is {values!r}; give an object such as {{\"PE\": 4, \"SIMD\": 8}}")
         node = nodes[name]
-        given[name] = _node(node, key, {**_for_kind(defaults, kind), **values}, path, notes)
+        given[name] = _node(node, key, {**_for_kind(defaults, kind), **values}, parallel_limits(node, graph), path=path,
+                            notes=notes)
         check_node(node, given[name], graph)
     for name, node in nodes.items():
-        values = _for_kind(defaults, name.rsplit("_", 1)[0])
-        if name not in given and "PE" in values:
-            given[name] = _node(node, name, values, path, notes)
+        values = _for_kind(defaults, _kind(name))
+        if name not in given and set(values) & set(parallel_limits(node, graph)):
+            given[name] = _node(node, name, values, parallel_limits(node, graph), path=path, notes=notes)
             check_node(node, given[name], graph)
+    given |= _pools(graph, given, entries)
     if not given:
         raise FlowError(f"{path}: no entry for any node of graph '{graph.name}'; its nodes: {node_names(graph)}")
     chosen = complete(graph, given)
@@ -85,9 +104,16 @@ def write(path: Path, folding: Folding) -> None:
     """Write ``folding`` as FINN's JSON (atomically)."""
     entries: dict[str, object] = {"Defaults": {}}
     for name, node in folding.items():
-        entry: dict[str, object] = {"PE": node.pe}
-        if name.startswith("MVAU"):
-            entry |= {"SIMD": node.simd, "ram_style": node.ram_style, "resType": node.res_type}
+        kind = _kind(name)
+        if kind == "SlidingWindow":
+            entry: dict[str, object] = {"SIMD": node.simd, "parallel_window": int(node.parallel_window)}
+        else:
+            entry = {"PE": node.pe}
+        if kind in _REDUCING:
+            entry["SIMD"] = node.simd
+        for key, value in (("ram_style", node.ram_style), ("resType", node.res_type), ("style", node.style)):
+            if value != "auto" or (kind in ("MVAU", "VVAU") and key != "style"):
+                entry[key] = value
         entries[name] = entry
     write_json(path, entries)
 
@@ -133,29 +159,50 @@ def _for_kind(defaults: Mapping[str, tuple[object, tuple[str, ...]]], kind: str)
             if "all" in kinds or kind in (_ALIASES.get(name, name) for name in kinds)}
 
 
-def _node(node: Node, key: str, values: Mapping[str, object], path: Path, notes: list[str]) -> NodeFolding:
-    matrix = isinstance(node, MVAU)
-    needed = ("PE", "SIMD") if matrix else ("PE",)
+def _node(node: Node, key: str, values: Mapping[str, object], limits: Mapping[str, Limit], *, path: Path,
+          notes: list[str]) -> NodeFolding:
+    needed = [name for name in limits if not (name == "SIMD" and isinstance(node, VVAU | Pool))]
+    kind = type(node).__name__
     for name in needed:
         if name not in values:
-            raise FlowError(f"{path}: node '{key}' lacks {name}; a {type(node).__name__} takes {' and '.join(needed)}")
-        if not isinstance(values[name], int) or isinstance(values[name], bool):
-            raise FlowError(f"{path}: node '{key}' has {name} {values[name]!r}; give a whole number")
-    known = ("PE", "SIMD", *_STYLES) if matrix else ("PE",)
-    ignored = [name for name in values if name not in known]
+            raise FlowError(f"{path}: node '{key}' lacks {name}; a {kind} takes {' and '.join(needed)}")
+    for name in limits:
+        value = values.get(name, 1)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise FlowError(f"{path}: node '{key}' has {name} {value!r}; give a whole number")
+    ignored = [name for name in values if name not in _KEYS or (name in ("PE", "SIMD") and name not in limits)]
     if ignored:
         notes.append(f"{key}: ignored {', '.join(ignored)}, which this flow decides itself")
-    result = NodeFolding(pe=_whole(values["PE"]), simd=_whole(values["SIMD"]) if matrix else 1)
-    if not matrix:
-        return result
-    style, resource = str(values.get("ram_style", "auto")), str(values.get("resType", "auto"))
-    if style == "ultra":
+    parallel = values.get("parallel_window", 0)
+    if parallel not in (0, 1):
+        raise FlowError(f"{path}: node '{key}' has parallel_window {parallel!r}; legal values: 0, 1")
+    choices = {name: str(values.get(name, "auto")) for name in _CHOICES}
+    if choices["ram_style"] == "ultra":
         notes.append(f"{key}: ram_style 'ultra' taken as 'block', this flow infers no UltraRAM")
-        style = "block"
-    for name, value in (("ram_style", style), ("resType", resource)):
-        if value not in _STYLES[name]:
-            raise FlowError(f"{path}: node '{key}' has {name} '{value}'; legal values: {', '.join(_STYLES[name])}")
-    return replace(result, ram_style=cast(RamStyle, style), res_type=cast(ResType, resource))
+        choices["ram_style"] = "block"
+    for name, value in choices.items():
+        if value not in _CHOICES[name]:
+            raise FlowError(f"{path}: node '{key}' has {name} '{value}'; legal values: {', '.join(_CHOICES[name])}")
+    return NodeFolding(
+        pe=_whole(values["PE"]) if "PE" in limits else 1, simd=_whole(values.get("SIMD", 1)) if "SIMD" in limits else 1,
+        ram_style=cast(RamStyle, choices["ram_style"]), res_type=cast(ResType, choices["resType"]),
+        parallel_window=isinstance(node, SlidingWindow) and bool(parallel), style=cast(Style, choices["style"]))
+
+
+def _pools(graph: Graph, given: Mapping[str, NodeFolding], entries: Mapping[str, Any]) -> dict[str, NodeFolding]:
+    """FINN's files give a pool no SIMD: it takes all taps at once behind a parallel window."""
+    told = {our_name(key) for key, values in entries.items() if "SIMD" in values}
+    result = {}
+    for node in graph:
+        window = graph.producer(node.inputs[0])
+        if isinstance(node, Pool) and isinstance(window, SlidingWindow) and {node.name, window.name} <= set(given) - (
+                told & {node.name}):
+            result[node.name] = replace(given[node.name], simd=node.taps if given[window.name].parallel_window else 1)
+    return result
+
+
+def _kind(name: str) -> str:
+    return name.rsplit("_", 1)[0]
 
 
 def _whole(value: object) -> int:

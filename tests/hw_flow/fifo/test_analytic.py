@@ -66,8 +66,8 @@ def test_depths_never_throttle_the_interval(seed):
     graph = mlp(dims, inputs="UINT4" if seed % 2 else None)
     plan = {}
     for node in graph:
-        limits = folding.values.parallel_limits(node, graph)
-        plan[node.name] = NodeFolding(*(int(rng.choice(folding.divisors(size))) for _, size in limits.values()))
+        limits = folding.parallel_limits(node, graph).values()
+        plan[node.name] = NodeFolding(*(int(rng.choice(limit.values)) for limit in limits))
     depths = fifo.depths(graph, plan)
     assert measured_interval(graph, plan, depths) == folding.interval_cycles(graph, plan), (seed, dims, plan, depths)
 

@@ -9,6 +9,7 @@ from hw_flow import folding
 from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
 from tests.hw_flow.graphs import mlp
+from tests.hw_flow.maps import cnv, convolutions
 
 # The folding that FINN's examples ship for TFC w1a1.
 TFC = {
@@ -52,7 +53,11 @@ def test_round_trip(tmp_path):
 @pytest.mark.parametrize(("name", "ours"), [
     ("MVAU_hls_0", "MVAU_0"), ("MVAU_rtl_12", "MVAU_12"), ("MVAU_3", "MVAU_3"), ("MatrixVectorActivation_0", "MVAU_0"),
     ("StreamingFCLayer_Batch_1", "MVAU_1"), ("Thresholding_rtl_0", "Thresholding_0"), ("LabelSelect_hls_0", "LabelSelect_0"),
-    ("Defaults", "Defaults"),
+    ("Defaults", "Defaults"), ("ConvolutionInputGenerator_rtl_3", "SlidingWindow_3"), ("VVAU_hls_1", "VVAU_1"),
+    ("ConvolutionInputGenerator1D_2", "SlidingWindow_2"), ("Pool_hls_0", "Pool_0"), ("StreamingMaxPool_hls_4", "Pool_4"),
+    ("AddStreams_Batch_0", "Add_0"), ("ElementwiseAdd_hls_8", "Add_8"), ("ElementwiseMul_hls_0", "Multiply_0"),
+    ("StreamingConcat_hls_0", "Concat_0"), ("StreamingSplit_1", "Slice_1"), ("GlobalAccPool_hls_0", "GlobalPool_0"),
+    ("SlidingWindow_3", "SlidingWindow_3"), ("DuplicateStreams_hls_0", "DuplicateStreams_0"),
 ])
 def test_names(name, ours):
     assert folding.our_name(name) == ours
@@ -110,3 +115,56 @@ def test_defaults_for_no_kind(tmp_path, value):
     text = f'{path}: "Defaults" has PE {value!r}; give [value, ["all"]] or [value, ["MVAU"]]'
     with pytest.raises(FlowError, match=f"^{re.escape(text)}$"):
         folding.read(path, mlp([8, 4]))
+
+
+# What FINN's examples ship for CNV w1a1, in FINN's order: (SIMD, PE) of the windows and their consumers, then dense layers.
+WINDOWS = [(3, 16, 3), (32, 32, 32), (2, 2, None), (32, 16, 32), (32, 16, 32), (1, 1, None), (32, 4, 32), (32, 1, 32)]
+DENSE = [(1, 4), (1, 8), (5, 1)]
+
+
+def cnv_file():
+    entries = {"Defaults": {}, "Thresholding_rtl_0": {"PE": 1}}
+    matrices = pools = 0
+    for index, (simd, pe, width) in enumerate(WINDOWS):
+        entries[f"ConvolutionInputGenerator_rtl_{index}"] = {"SIMD": simd, "parallel_window": 0, "ram_style": "distributed"}
+        if width is None:
+            entries[f"Pool_hls_{pools}"] = {"PE": pe}
+            pools += 1
+        else:
+            entries[f"MVAU_hls_{matrices}"] = {"PE": pe, "SIMD": width, "ram_style": "auto", "resType": "lut"}
+            matrices += 1
+    for pe, simd in DENSE:
+        entries[f"MVAU_hls_{matrices}"] = {"PE": pe, "SIMD": simd, "ram_style": "auto", "resType": "lut"}
+        matrices += 1
+    return {**entries, "LabelSelect_hls_0": {"PE": 1}}
+
+
+def test_finn_file_of_a_convolutional_network(tmp_path):
+    graph = cnv()
+    plan = folding.read(save(tmp_path / "cnv.json", cnv_file()), graph)
+    assert plan.notes == ()
+    assert plan["Pool_1"] == NodeFolding(1)
+    assert plan["MVAU_8"] == NodeFolding(5, 1, res_type="lut")
+    # The bottleneck is the dense layer of 512 x 512 with 8 products a cycle.
+    assert folding.interval_cycles(graph, plan) == 512 * 512 // 8
+    folding.write(tmp_path / "ours.json", plan)
+    assert dict(folding.read(tmp_path / "ours.json", graph)) == dict(plan)
+
+
+def test_a_pool_behind_a_parallel_window_takes_all_taps(tmp_path):
+    graph = convolutions(4, (2, 4), pool=True)
+    entries = {"ConvolutionInputGenerator_rtl_0": {"SIMD": 2, "parallel_window": 1}, "MVAU_rtl_0": {"PE": 4, "SIMD": 18},
+               "ConvolutionInputGenerator_rtl_1": {"SIMD": 4, "parallel_window": 1}, "Pool_hls_0": {"PE": 4},
+               "FMPadding_rtl_0": {"SIMD": 2}}
+    plan = folding.read(save(tmp_path / "f.json", entries), graph)
+    assert plan["Pool_0"] == NodeFolding(4, 4)
+    assert plan.notes == ("FMPadding_rtl_0: ignored, graph 'map' has no such node",)
+
+
+def test_activations_that_finn_keeps_apart_are_not_matched_by_number(tmp_path):
+    graph = mlp([784, 64, 10], inputs="UINT8")
+    entries = {**TFC, "Thresholding_rtl_1": {"PE": 16}}
+    for name in ("MVAU_hls_2", "MVAU_hls_3"):
+        del entries[name]
+    plan = folding.read(save(tmp_path / "f.json", {**entries, "MVAU_hls_1": {"PE": 10, "SIMD": 8}}), graph)
+    assert "Thresholding_rtl_0: ignored, the file has more nodes of this kind than graph 'mlp'" in plan.notes
