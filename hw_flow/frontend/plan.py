@@ -21,8 +21,9 @@ from hw_flow.frontend.ops import Add, Fractions, Mul, Op, compose_affine
 from hw_flow.frontend.quantisers import Quantiser
 from hw_flow.frontend.reference import Reference
 from hw_flow.frontend.regions import Integers, Linear, Plan, Region, accumulate, restore
+from hw_flow.frontend.site import Site
 from hw_flow.frontend.support import LAYOUT, LINEAR, QUANTISERS, TAIL
-from hw_flow.frontend.translate import Site, elementwise, quantiser
+from hw_flow.frontend.translate import elementwise, quantiser
 from hw_flow.frontend.weights import weights_of
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
-from typing import Any
 
 import numpy as np
 import onnx
@@ -16,69 +13,11 @@ from hw_flow.frontend.nonlinear import Clip, LeakyRelu, Power, Sigmoid, Tanh
 from hw_flow.frontend.numeric import Const
 from hw_flow.frontend.ops import Add, BatchNorm, Div, Mul, Op
 from hw_flow.frontend.quantisers import ROUNDING, BipolarQuant, IntQuant, MultiThreshold, Quantiser
+from hw_flow.frontend.site import Site
 from hw_flow.frontend.support import LAYOUT
 from hw_flow.ir.tensor import FloatArray, smallest_datatype
 
 _WIDEST = 32
-
-
-@dataclass(frozen=True, eq=False)
-class Site:
-    """One node with what is known around it: static tensors, and its frame shape (without the batch)."""
-
-    node: onnx.NodeProto
-    static: Mapping[str, np.ndarray]
-    frame: tuple[int, ...]
-    out_frame: tuple[int, ...]
-
-    @property
-    def where(self) -> str:
-        """``name (operator)`` for messages."""
-        return f"{self.node.name} ({self.node.op_type})"
-
-    @property
-    def source(self) -> int:
-        """Index of the operand that depends on the input."""
-        return next(i for i, name in enumerate(self.node.input) if name and name not in self.static)
-
-    def attribute(self, name: str, default: Any) -> Any:
-        """An attribute's value."""
-        found = next((item for item in self.node.attribute if item.name == name), None)
-        if found is None:
-            return default
-        value = onnx.helper.get_attribute_value(found)
-        return value.decode() if isinstance(value, bytes) else value
-
-    def array(self, index: int, what: str) -> np.ndarray:
-        """A constant operand as it is stored; FlowError if it is missing, not constant or not finite."""
-        name = self.node.input[index] if index < len(self.node.input) else ""
-        if name not in self.static:
-            raise FlowError(f"{self.where}: its {what} is no constant; export the network with fixed quantisers and parameters")
-        value = np.asarray(self.static[name])
-        if not np.isfinite(np.asarray(value, dtype=np.float64)).all():
-            raise FlowError(f"{self.where}: its {what} holds NaN or infinity; train or export the network again")
-        return value
-
-    def const(self, index: int, what: str) -> Const:
-        """A constant operand, broadcast over the frame."""
-        return self.spread(self.array(index, what), what)
-
-    def spread(self, value: np.ndarray, what: str) -> Const:
-        """``value`` broadcast over the frame as ONNX does it, flattened."""
-        if value.size == 1:
-            return Const.of(value)
-        try:
-            return Const.of(np.broadcast_to(np.asarray(value, dtype=np.float64), (1, *self.frame)))
-        except ValueError:
-            raise FlowError(f"{self.where}: its {what} of shape {list(value.shape)} does not fit frames of "
-                            f"{list(self.frame)}; check the export") from None
-
-    def channels(self, value: np.ndarray, what: str) -> Const:
-        """``value`` ``[C]`` along axis 1 (the first of the frame)."""
-        if value.size > 1 and value.size != self.frame[0]:
-            raise FlowError(f"{self.where}: its {what} has {value.size} channels for frames of {list(self.frame)}; "
-                            "check the export")
-        return self.spread(value.reshape(1, -1, *[1] * (len(self.frame) - 1)), what)
 
 
 def elementwise(site: Site) -> tuple[Op, ...]:
@@ -243,7 +182,7 @@ def _multi_threshold(site: Site) -> MultiThreshold:
 
 
 def _threshold_rows(site: Site, steps: FloatArray) -> FloatArray:
-    """One row per element of the frame, or one for all."""
+    """One row per channel, or one for all."""
     if len(steps) == 1 or (steps == steps[0]).all():
         return steps[:1]
     layout = str(site.attribute("data_layout", "")) or {1: "NC", 2: "NWC", 3: "NCHW"}.get(len(site.frame), "")
@@ -252,4 +191,4 @@ def _threshold_rows(site: Site, steps: FloatArray) -> FloatArray:
         raise FlowError(f"{site.where}: {len(steps)} rows of thresholds do not fit frames of {list(site.frame)}; "
                         "check data_layout")
     order = np.arange(len(steps)).reshape([-1 if i == axis else 1 for i in range(len(site.frame))])
-    return steps[np.broadcast_to(order, site.frame).ravel()]
+    return steps[site.rows(np.broadcast_to(order, site.frame), "thresholds").astype(np.int64)]
