@@ -48,13 +48,13 @@ def _cell(value: Any) -> str:
         return f"{value:.2f}"
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value)
+    return str(value).replace("|", "\\|")
 
 
 def section(record: dict[str, Any]) -> str:
     """One result as Markdown."""
     lines = [f"## {record['title']}", "", f"`{record['command']}`", ""]
-    lines += ["| " + " | ".join(record["columns"]) + " |", "|" + "---|" * len(record["columns"])]
+    lines += ["| " + " | ".join(_cell(column) for column in record["columns"]) + " |", "|" + "---|" * len(record["columns"])]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in record["rows"]]
     if record["notes"]:
         lines += ["", *(f"* {note}" for note in record["notes"])]

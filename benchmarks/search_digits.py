@@ -60,7 +60,9 @@ def save(outcome: dict[str, object], seconds: float) -> None:
         columns=["input | weights | activations", "is", "validation accuracy [%]", "test accuracy [%]", "LUT, xc7 [yosys]",
                  "latency [cycles, verilator]", "dominated by"],
         rows=rows,
-        notes=[f"{seconds / 60:.1f} minutes in all on two cores, from an empty cache: {counts}.",
+        notes=[f"{seconds / 60:.1f} minutes in all on two cores, from an empty cache; "
+               f"{counts['measured']} trials measured, {counts['failed']} failed, "
+               f"{counts['evaluated_more_than_once']} measured twice.",
                "B BIPOLAR, T TERNARY, i INT, u UINT. Each was trained, exported, checked against Brevitas, built, simulated"
                " bit-exact and synthesised.",
                f"Hypervolume {outcome['hypervolume']}."],

@@ -15,38 +15,43 @@ if TYPE_CHECKING:
 app = typer.Typer(name="search", no_args_is_help=True, help="Choose every layer's bit widths by measurement.")
 
 Trials = Annotated[int | None, typer.Option("--trials", "-n", help="Trials in all, instead of the problem's number.", min=1)]
+Limit = Annotated[float | None, typer.Option(
+    "--time-limit", help="Seconds over all runs in the folder, after which no trial is begun.", min=1)]
 Workers = Annotated[int | None, typer.Option("--workers", "-w", help="Worker processes, instead of the problem's number.", min=1)]
 
 
 @app.command()
 def run(
-    problem: Annotated[Path, typer.Argument(help="The search problem (YAML), see benchmarks/search_digits.yaml.")],
+    problem: Annotated[Path, typer.Argument(help="The search problem (YAML), see benchmarks/search_digits.yaml.")], *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the search; carries on if it was begun there.")],
     trials: Trials = None,
     workers: Workers = None,
+    time_limit: Limit = None,
     as_json: options.Json = False,
 ) -> None:
     """Search PROBLEM.yaml in a folder: train, build, simulate and synthesise every trial."""
     from hw_flow.codesign.problem import load
 
-    _search(_changed(load(problem), trials, workers), output, as_json)
+    _search(_changed(load(problem), trials, workers, time_limit), output, as_json)
 
 
 @app.command()
 def resume(
-    directory: Annotated[Path, typer.Argument(help="Folder of an earlier 'search run'.")],
+    directory: Annotated[Path, typer.Argument(help="Folder of an earlier 'search run'.")], *,
     trials: Trials = None,
     workers: Workers = None,
+    time_limit: Limit = None,
     as_json: options.Json = False,
 ) -> None:
     """Carry on a search that was stopped or killed; nothing is lost, nothing measured twice."""
     from hw_flow.codesign.loop import problem_of
 
-    _search(_changed(problem_of(directory), trials, workers), directory, as_json)
+    _search(_changed(problem_of(directory), trials, workers, time_limit), directory, as_json)
 
 
-def _changed(problem: Problem, trials: int | None, workers: int | None) -> Problem:
-    wanted = {name: value for name, value in (("trials", trials), ("workers", workers)) if value is not None}
+def _changed(problem: Problem, trials: int | None, workers: int | None, limit: float | None) -> Problem:
+    given = {"trials": trials, "workers": workers, "time_limit_s": limit}
+    wanted = {name: value for name, value in given.items() if value is not None}
     return problem.model_copy(update={"search": problem.search.model_copy(update=wanted)})
 
 

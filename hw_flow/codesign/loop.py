@@ -144,15 +144,15 @@ class _Loop:
 
     def run(self) -> dict[str, Any]:
         started = time.monotonic()
-        limit = self.problem.search.time_limit_s
-        self.deadline = started + limit if limit is not None else float("inf")
+        limit, spent = self.problem.search.time_limit_s, self._spent()
+        self.deadline = started + limit - spent if limit is not None else float("inf")
         self.store = Store(self.directory)
         self.study = Study(self.problem, self.directory, self.evaluator.version)
         self._note(f"search of {self.problem.search.trials} trials, {self.study.done} of them done")
         complete = interrupted = False
         self.progress.start(self.problem.search.trials, self.study.done, self.problem.search.workers)
         try:
-            if self.study.done < self.problem.search.trials:
+            if self.study.done < self.problem.search.trials and (not self.study.done or started < self.deadline):
                 search = self.problem.search
                 with open_executor(search.executor, search.workers, self.directory / ".dask") as executor:
                     self._prepare(executor)
@@ -165,7 +165,7 @@ class _Loop:
         finally:
             self.progress.stop()
             summary = summarise(self.problem, self.study, self.store, complete=complete, reused=self.reused)
-            summary["seconds"] = self._seconds(time.monotonic() - started)
+            summary["seconds"] = self._seconds(time.monotonic() - started, spent)
             write_json(self.directory / "front.json", summary)
             self.study.close()
         self._note(f"{'complete' if complete else 'stopped'}: {self.study.done} trials, front of {len(summary['front'])}")
@@ -276,10 +276,17 @@ class _Loop:
                 parts.append(f"{name} {best:.2%}" if name == "accuracy" else f"{name} {best:,.0f}")
         return "best " + ", ".join(parts) if parts else ""
 
-    def _seconds(self, this_run: float) -> dict[str, float]:
-        """Wall time of this run, and processor time of all evaluations, those of earlier runs too."""
+    def _spent(self) -> float:
+        """Seconds that earlier runs in this folder took; one that was killed does not count."""
+        path = self.directory / "front.json"
+        seconds = read_json(path).get("seconds", {}) if path.exists() else {}
+        return float(seconds.get("all_runs", 0.0)) if isinstance(seconds, dict) else 0.0
+
+    def _seconds(self, this_run: float, before: float) -> dict[str, float]:
+        """Wall time of this run and of all, and processor time of all evaluations, those of earlier runs too."""
         results = [result for result in self.study.measured.values() if result]
-        return {"this_run": round(this_run, 1), "evaluations_cpu": round(sum(r.get("cpu_seconds", 0.0) for r in results), 1)}
+        whole = {"this_run": round(this_run, 1), "all_runs": round(before + this_run, 1)}
+        return {**whole, "evaluations_cpu": round(sum(r.get("cpu_seconds", 0.0) for r in results), 1)}
 
     def _note(self, text: str) -> None:
         with (self.directory / "search.log").open("a", encoding="utf-8") as file:

@@ -93,7 +93,7 @@ class Simulation(_Section):
 class Search(_Section):
     """How many points are measured, by how many worker processes, proposed by whom.
 
-    After ``time_limit_s`` seconds no further trial is begun; those that run are finished.
+    After ``time_limit_s`` seconds, over all runs in the folder, no further trial is begun; those that run are finished.
     """
 
     trials: int = Field(default=36, ge=1)

@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SHOWN = {
-    "accuracy": "validation", "test_accuracy": "test", "luts": "LUT", "ff": "FF", "bram18": "BRAM18", "dsp": "DSP",
+    "accuracy": "val.", "test_accuracy": "test", "luts": "LUT", "ff": "FF", "bram18": "BRAM18", "dsp": "DSP",
     "latency_cycles": "latency", "interval_cycles": "interval",
 }
 
 
 def tables(summary: dict[str, Any]) -> list[Table]:
-    """The front, then the uniform configurations; every column's title carries the source of its figures."""
+    """The front, then the uniform configurations; their captions carry the source of each column."""
     return [
-        _table("Measured front", summary["front"], "proposed by", lambda row: row["origin"]),
-        _table("Uniform configurations", summary["uniform"], "dominated by", _beaten),
+        _table("Measured front", summary["front"]),
+        _table("Uniform configurations", summary["uniform"]),
     ]
 
 
@@ -47,24 +47,27 @@ def _saving(summary: dict[str, Any], uniform: dict[str, Any]) -> tuple[float, st
     return share, f"{_named(uniform)} is dominated by {row['label']}: {row['accuracy']:.2%} with {share:.0%} of its LUTs"
 
 
-def _beaten(row: dict[str, Any]) -> str:
-    better = row["dominated_by"]
-    return f"{better[0]} and {len(better) - 1} more" if len(better) > 1 else "".join(better)
-
-
-def _table(title: str, rows: list[dict[str, Any]], last: str, of: Any) -> Table:
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    names = [name for name in _SHOWN if any(row["metrics"].get(name, {}).get("value") for row in rows)]
+    table = Table(title=title, title_justify="left", caption=_sources(rows, names), caption_justify="left", box=SIMPLE,
+                  padding=(0, 0, 0, 1))
     table.add_column("input | weights | activations", no_wrap=True)
-    names = [name for name in _SHOWN if rows and name in rows[0]["metrics"]]
     for name in names:
-        table.add_column(f"{_SHOWN[name]}\n[dim]{rows[0]['metrics'][name]['source']}[/dim]", justify="right")
-    table.add_column(last)
+        table.add_column(_SHOWN[name], justify="right", no_wrap=True)
     for row in rows:
-        cells = [_cell(name, row["metrics"][name]["value"]) for name in names]
-        table.add_row(row["label"], *cells, of(row))
+        table.add_row(row["label"], *(_cell(name, row["metrics"][name]["value"]) for name in names))
     return table
+
+
+def _sources(rows: list[dict[str, Any]], names: list[str]) -> str:
+    """Who measured what: ``validation, test: brevitas-0.13.4; LUT, FF: yosys-0.70``."""
+    by: dict[str, list[str]] = {}
+    for name in names:
+        by.setdefault(rows[0]["metrics"][name]["source"], []).append(_SHOWN[name])
+    return "; ".join(f"{', '.join(shown)}: {source}" for source, shown in by.items())
 
 
 def _cell(name: str, value: float) -> str:

@@ -25,8 +25,8 @@ search: {trials: 12, executor: serial, seed: 3}
 """
 
 
-def text_of(*parts: object) -> str:
-    console = Console(file=io.StringIO(), width=160)
+def text_of(*parts: object, width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width)
     for part in parts:
         console.print(part)
     return str(console.file.getvalue())  # type: ignore[attr-defined]  # a StringIO
@@ -35,11 +35,29 @@ def text_of(*parts: object) -> str:
 def test_tables_name_sources_and_what_dominates(tmp_path: Path) -> None:
     summary = run(fakes.problem(trials=20), tmp_path, fakes.FAKE)
     text = text_of(*tables(summary))
-    assert "validation" in text
+    assert "val." in text
     assert "fake" in text
     assert "u4 | B B B | B B" in text
-    assert "dominated by" in text
     assert "of its LUTs" in verdict(summary) or "is not dominated" in verdict(summary)
+
+
+def test_tables_fit_a_narrow_terminal() -> None:
+    names = ("accuracy", "test_accuracy", "luts", "ff", "latency_cycles", "interval_cycles", "dsp")
+    metrics = {name: {"value": 0.9822 if "accuracy" in name else 12_345, "source": "yosys-0.70"} for name in names}
+    row = {"label": "u4 | i4 i4 i4 i4 | u4 u4 u4", "metrics": metrics}
+    text = text_of(*tables({"front": [row], "uniform": [row]}), width=80)
+    assert "…" not in text
+    assert "u4 | i4 i4 i4 i4 | u4 u4 u4" in text
+
+
+def test_a_spent_time_limit_begins_nothing_more(tmp_path: Path) -> None:
+    first = run(fakes.problem(trials=4), tmp_path, fakes.FAKE)
+    problem = fakes.problem(trials=9)
+    limited = problem.model_copy(update={"search": problem.search.model_copy(update={"time_limit_s": 1e-9})})
+    again = run(limited, tmp_path, fakes.FAKE)
+    assert again["counts"]["measured"] == first["counts"]["measured"] == 4
+    assert again["seconds"]["all_runs"] >= first["seconds"]["all_runs"]
+    assert run(problem, tmp_path, fakes.FAKE)["counts"]["measured"] == 9
 
 
 def test_verdict_without_uniform_configurations() -> None:
