@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SHOWN = {
-    "accuracy": "val.", "test_accuracy": "test", "luts": "LUT", "ff": "FF", "bram18": "BRAM18", "dsp": "DSP",
-    "latency_cycles": "latency", "interval_cycles": "interval",
+    "accuracy": "val.", "test_accuracy": "test", "luts": "LUT", "ff": "FF", "bram18": "BRAM", "dsp": "DSP",
+    "latency_cycles": "latency", "interval_cycles": "interv.",
 }
 
 
@@ -53,7 +53,8 @@ def _table(title: str, rows: list[dict[str, Any]]) -> Table:
 
     names = [name for name in _SHOWN if any(row["metrics"].get(name, {}).get("value") for row in rows)]
     table = Table(title=title, title_justify="left", caption=_sources(rows, names), caption_justify="left", box=SIMPLE,
-                  padding=(0, 0, 0, 1))
+                  padding=(0, 1, 0, 0), pad_edge=False,
+                  show_edge=False)
     table.add_column("input | weights | activations", no_wrap=True)
     for name in names:
         table.add_column(_SHOWN[name], justify="right", no_wrap=True)
