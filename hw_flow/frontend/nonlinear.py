@@ -1,22 +1,16 @@
-"""Element-wise operators that are not affine; see `hw_flow.frontend.ops` for the three ways to evaluate them."""
+"""Piecewise and whole-numbered operators; see `hw_flow.frontend.ops` for the three ways to evaluate them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Context, Decimal
 from fractions import Fraction
 
 import numpy as np
 
-from hw_flow.frontend.numeric import TINY32, U32, Const, fits32, grow, product
+from hw_flow.frontend.numeric import TINY32, U32, Const, around, fits32, grow, product
 from hw_flow.frontend.ops import Op, Pair, widen
+from hw_flow.frontend.rounding import round_array, round_exact
 from hw_flow.ir.tensor import FloatArray
-
-_DECIMAL = Context(prec=60)
-# Largest argument of the exponential; further out decimal overflows in the end.
-_REACH = Fraction(10_000)
-# Error of float32 Sigmoid and Tanh kernels (rational approximations), absolute: measured 2**-23, with room.
-_KERNEL_ERROR = 2.0**-20
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,50 +71,6 @@ class Clip(Op):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Sigmoid(Op):
-    """``1 / (1 + exp(-x))``."""
-
-    def approx(self, x: FloatArray, e: FloatArray) -> Pair:
-        with np.errstate(over="ignore"):
-            y = 1.0 / (1.0 + np.exp(-x))
-        return y, e / 4 + 4 * 2.0**-53 * np.ones_like(x)
-
-    def exact(self, x: Fraction, _index: int, /) -> Fraction:
-        if x == 0:
-            return Fraction(1, 2)
-        return 1 / (1 + _exp(-x))
-
-    def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
-        zero = np.zeros_like(lo)
-        return self.approx(lo, zero)[0] - _KERNEL_ERROR, self.approx(hi, zero)[0] + _KERNEL_ERROR
-
-    @property
-    def strict(self) -> bool:
-        return True
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Tanh(Op):
-    """Hyperbolic tangent."""
-
-    def approx(self, x: FloatArray, e: FloatArray) -> Pair:
-        return np.tanh(x), e + 4 * 2.0**-53 * np.abs(x).clip(max=1.0)
-
-    def exact(self, x: Fraction, _index: int, /) -> Fraction:
-        if x == 0:
-            return x
-        square = _exp(-2 * abs(x))
-        return (1 if x > 0 else -1) * (1 - square) / (1 + square)
-
-    def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
-        return np.tanh(lo) - _KERNEL_ERROR, np.tanh(hi) + _KERNEL_ERROR
-
-    @property
-    def strict(self) -> bool:
-        return True
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Power(Op):
     """``x ** exponent`` for a whole exponent of at least 2."""
 
@@ -150,8 +100,77 @@ class Power(Op):
         return self.exponent % 2 == 1
 
 
-def _exp(x: Fraction) -> Fraction:
-    # Beyond the reach Sigmoid and Tanh are closer to their bounds than any quantiser sees, but stay inside them, as they should.
-    x = max(min(x, _REACH), -_REACH)
-    number = _DECIMAL.divide(Decimal(x.numerator), Decimal(x.denominator))
-    return Fraction(number.exp(_DECIMAL))
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Absolute(Op):
+    """``|x|``."""
+
+    def approx(self, x: FloatArray, e: FloatArray) -> Pair:
+        return np.abs(x), e
+
+    def exact(self, x: Fraction, _index: int, /) -> Fraction:
+        return abs(x)
+
+    def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
+        a, b = np.abs(lo), np.abs(hi)
+        return np.where((lo < 0) & (hi > 0), 0.0, np.minimum(a, b)), np.maximum(a, b)
+
+    def sign(self) -> FloatArray:
+        return np.array([np.nan])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Extremum(Op):
+    """The larger (or smaller) of ``x`` and ``by``."""
+
+    by: Const
+    largest: bool
+
+    def approx(self, x: FloatArray, e: FloatArray) -> Pair:
+        other = self.by.value
+        taken = other - x > e + self.by.delta if self.largest else x - other > e + self.by.delta
+        y = np.maximum(x, other) if self.largest else np.minimum(x, other)
+        return y, np.where(taken, self.by.delta, np.maximum(e, self.by.delta))
+
+    def exact(self, x: Fraction, index: int, /) -> Fraction:
+        return max(x, self.by.at(index)) if self.largest else min(x, self.by.at(index))
+
+    def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
+        pick = np.maximum if self.largest else np.minimum
+        slack = self.by.delta + np.where(fits32(self.by.value), 0.0, U32 * np.abs(self.by.value))
+        return pick(lo, self.by.value - slack), pick(hi, self.by.value + slack)
+
+    @property
+    def size(self) -> int:
+        return self.by.size
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Round(Op):
+    """To whole numbers, by a mode of `hw_flow.frontend.rounding`."""
+
+    mode: str
+
+    def approx(self, x: FloatArray, e: FloatArray) -> Pair:
+        y = round_array(x, self.mode)
+        low, high = (round_array(end, self.mode) for end in around(x, e))
+        return y, np.where((low == y) & (high == y), 0.0, np.inf)
+
+    def exact(self, x: Fraction, _index: int, /) -> Fraction:
+        return Fraction(round_exact(x, self.mode))
+
+    def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
+        return round_array(lo, self.mode), round_array(hi, self.mode)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sign(Op):
+    """-1, 0 or 1."""
+
+    def approx(self, x: FloatArray, e: FloatArray) -> Pair:
+        return np.sign(x), np.where((np.abs(x) <= e) & (e > 0), np.inf, 0.0)
+
+    def exact(self, x: Fraction, _index: int, /) -> Fraction:
+        return Fraction((x > 0) - (x < 0))
+
+    def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
+        return np.sign(lo), np.sign(hi)

@@ -77,6 +77,12 @@ def grow(error: FloatArray) -> FloatArray:
     return error * _GROW
 
 
+def around(x: FloatArray, e: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Ends of ``x - e .. x + e``, rounded outwards; ``x`` itself where ``e`` is zero."""
+    sure = e == 0
+    return np.where(sure, x, np.nextafter(x - e, -np.inf)), np.where(sure, x, np.nextafter(x + e, np.inf))
+
+
 def product(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     """``a * b`` and the exact rounding error of it (Dekker)."""
     p = a * b

@@ -24,7 +24,6 @@ Pair = tuple[FloatArray, FloatArray]
 Fractions = tuple[Fraction, ...]
 
 
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Op(ABC):
     """One element-wise operator; ``node`` is the ONNX node that it comes from."""
@@ -68,6 +67,13 @@ def widen(lo: FloatArray, hi: FloatArray, exact: np.ndarray) -> Pair:
     return lo - slack, hi + slack
 
 
+def scaled(lo: FloatArray, hi: FloatArray, exact: np.ndarray, by: Const) -> Pair:
+    """As `widen`, for a product with or quotient by a parameter that float32 may have to round first."""
+    held = fits32(by.value) & (by.delta == 0)
+    lo, hi = widen(lo, hi, exact & held)
+    return (lo, hi) if held.all() else widen(lo, hi, held)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Mul(Op):
     """``x * by``."""
@@ -84,8 +90,8 @@ class Mul(Op):
 
     def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
         (a, residual), b = product(lo, self.by.value), hi * self.by.value
-        exact = (lo == hi) & (residual == 0) & fits32(a) & (self.by.delta == 0)
-        return widen(np.minimum(a, b), np.maximum(a, b), exact)
+        exact = (lo == hi) & (residual == 0) & fits32(a)
+        return scaled(np.minimum(a, b), np.maximum(a, b), exact, self.by)
 
     def sign(self) -> FloatArray:
         return np.sign(self.by.value)
@@ -117,8 +123,8 @@ class Div(Op):
 
     def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
         (a, residual), b = quotient(lo, self.by.value), hi / self.by.value
-        exact = (lo == hi) & (residual == 0) & fits32(a) & (self.by.delta == 0)
-        return widen(np.minimum(a, b), np.maximum(a, b), exact)
+        exact = (lo == hi) & (residual == 0) & fits32(a)
+        return scaled(np.minimum(a, b), np.maximum(a, b), exact, self.by)
 
     def sign(self) -> FloatArray:
         return np.sign(self.by.value)
@@ -150,8 +156,9 @@ class Add(Op):
 
     def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
         (a, residual), b = total(lo, self.by.value), hi + self.by.value
-        exact = (lo == hi) & (residual == 0) & fits32(a) & (self.by.delta == 0)
-        return widen(a, b, exact)
+        held = fits32(self.by.value) & (self.by.delta == 0)
+        slack = np.where(held, 0.0, U32 * np.abs(self.by.value))
+        return widen(a - slack, b + slack, (lo == hi) & (residual == 0) & fits32(a) & held)
 
     @property
     def size(self) -> int:

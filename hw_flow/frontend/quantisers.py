@@ -9,19 +9,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil, floor
 
 import numpy as np
 
-from hw_flow.frontend.numeric import Const
+from hw_flow.frontend.numeric import Const, around
 from hw_flow.frontend.ops import Add, Div, Op, Pair, widen
+from hw_flow.frontend.rounding import round_array, round_exact
 from hw_flow.ir.tensor import FloatArray, IntArray
-
-# Modes of QONNX 1.0.0, and the older names that it cannot execute but that files use.
-ROUNDING = {
-    "ROUND": "HALF_EVEN", "HALF_EVEN": "HALF_EVEN", "FLOOR": "FLOOR", "CEIL": "CEIL", "UP": "UP", "DOWN": "DOWN",
-    "HALF_UP": "HALF_UP", "HALF_DOWN": "HALF_DOWN", "TRUNC": "DOWN", "ROUND_TO_ZERO": "DOWN",
-}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -98,12 +92,7 @@ class IntQuant(Quantiser):
             x, e = part.approx(x, e)
         if self.dtype == "BIPOLAR":
             return np.where(x >= 0, 1, -1), (np.abs(x) <= e) & (e > 0)
-        low, high = float(self.low), float(self.high)
-        clipped = np.clip(np.where(np.isnan(x), 0.0, x), low, high)
-        shift = 0.5 if self.rounding.startswith("HALF") else 0.0
-        near = np.abs(x - (np.rint(x - shift) + shift)) <= e
-        doubt = (near & (x > low - 1 - e) & (x < high + 1 + e) & (e > 0)) | ~np.isfinite(x) | np.isinf(e)
-        return round_array(clipped, self.rounding).astype(np.int64), doubt
+        return rounded(x, e, (self.low, self.high), self.rounding)
 
     def level_exact(self, x: Fraction, index: int, /) -> int:
         x = x / self.scale.at(index) + self.zero.at(index)
@@ -131,6 +120,63 @@ class IntQuant(Quantiser):
     @property
     def size(self) -> int:
         return max(self.scale.size, self.zero.size)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StagedQuant(Quantiser):
+    """Operators, then rounding to a level; for quantisers that do more before they round: Trunc, QuantizeLinear.
+
+    Attributes
+    ----------
+    zero : QONNX's float32 output is ``(level - zero) * scale``.
+    """
+
+    stages: tuple[Op, ...]
+    rounding: str
+    zero: Const
+
+    def level(self, x: FloatArray, e: FloatArray) -> tuple[IntArray, np.ndarray]:
+        for op in self.stages:
+            x, e = op.approx(x, e)
+        return rounded(x, e, (self.low, self.high), self.rounding)
+
+    def level_exact(self, x: Fraction, index: int, /) -> int:
+        for op in self.stages:
+            x = op.exact(x, index)
+        return round_exact(min(max(x, Fraction(self.low)), Fraction(self.high)), self.rounding)
+
+    def levels32(self, lo: FloatArray, hi: FloatArray) -> tuple[IntArray, IntArray]:
+        for op in self.stages:
+            lo, hi = op.interval(lo, hi)
+        low, high = (round_array(np.clip(v, self.low, self.high), self.rounding).astype(np.int64) for v in (lo, hi))
+        return low, high
+
+    def dequantise(self, level: IntArray) -> np.ndarray:
+        zero, scale = self.zero.value.astype(np.float32), self.scale.value.astype(np.float32)
+        return (level.astype(np.float32) - zero) * scale
+
+    def level_sign(self) -> FloatArray:
+        sign = np.ones(1)
+        for op in self.stages:
+            sign = sign * op.sign()
+        return sign
+
+    def sign(self) -> FloatArray:
+        return self.level_sign() * np.sign(self.scale.value)
+
+    @property
+    def size(self) -> int:
+        return max([self.scale.size, self.offset.size, self.zero.size, *(op.size for op in self.stages)])
+
+
+def rounded(x: FloatArray, e: FloatArray, limits: tuple[int, int], mode: str) -> tuple[IntArray, np.ndarray]:
+    """Levels of ``x``, and where an error of ``e`` leaves them uncertain."""
+    low, high = float(limits[0]), float(limits[1])
+    clipped = np.clip(np.where(np.isnan(x), 0.0, x), low, high)
+    shift = 0.5 if mode.startswith("HALF") else 0.0
+    near = np.abs(x - (np.rint(x - shift) + shift)) <= e
+    doubt = (near & (x > low - 1 - e) & (x < high + 1 + e) & (e > 0)) | ~np.isfinite(x) | np.isinf(e)
+    return round_array(clipped, mode).astype(np.int64), doubt
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -178,9 +224,8 @@ class MultiThreshold(Quantiser):
         return count
 
     def level(self, x: FloatArray, e: FloatArray) -> tuple[IntArray, np.ndarray]:
-        low, high = self._count(x - e), self._count(x + e)
-        count = self._count(x)
-        return self.first + self.stride * count, (low != high) & (e > 0)
+        low, high = (self._count(end) for end in around(x, e))
+        return self.first + self.stride * self._count(x), low != high
 
     def level_exact(self, x: Fraction, index: int, /) -> int:
         row = self.steps[index if len(self.steps) > 1 else 0]
@@ -199,40 +244,3 @@ class MultiThreshold(Quantiser):
     @property
     def size(self) -> int:
         return len(self.steps)
-
-
-def round_array(x: FloatArray, mode: str) -> FloatArray:
-    """QONNX rounding of exact float64 values, without the double rounding of ``x + 0.5``."""
-    match mode:
-        case "HALF_EVEN":
-            return np.rint(x)
-        case "FLOOR":
-            return np.floor(x)
-        case "CEIL":
-            return np.ceil(x)
-        case "DOWN":
-            return np.trunc(x)
-    whole = np.floor(np.abs(x))
-    rest = np.abs(x) - whole
-    more = rest > 0 if mode == "UP" else rest >= 0.5 if mode == "HALF_UP" else rest > 0.5
-    away: FloatArray = np.sign(x) * (whole + more)
-    return away
-
-
-def round_exact(x: Fraction, mode: str) -> int:
-    """QONNX rounding of a rational."""
-    match mode:
-        case "HALF_EVEN":
-            return round(x)
-        case "FLOOR":
-            return floor(x)
-        case "CEIL":
-            return ceil(x)
-    whole, rest = divmod(abs(x), 1)
-    if mode == "UP":
-        whole += rest > 0
-    elif mode == "HALF_UP":
-        whole += rest >= Fraction(1, 2)
-    elif mode == "HALF_DOWN":
-        whole += rest > Fraction(1, 2)
-    return int(whole) if x >= 0 else -int(whole)

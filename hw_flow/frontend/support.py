@@ -7,11 +7,13 @@ import onnx
 from hw_flow.errors import FlowError
 
 LINEAR = frozenset({"MatMul", "Gemm"})
-QUANTISERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "MultiThreshold"})
+CUSTOM_QUANTISERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc"})
+QUANTISERS = CUSTOM_QUANTISERS | {"QuantizeLinear"}
 LAYOUT = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast"})
 ELEMENTWISE = frozenset({
-    "Add", "Sub", "Mul", "Div", "Pow", "Neg", "BatchNormalization", "Relu", "LeakyRelu", "PRelu", "Clip", "HardSigmoid",
-    "Sigmoid", "Tanh",
+    "Abs", "Add", "BatchNormalization", "Ceil", "Celu", "Clip", "DequantizeLinear", "Div", "Elu", "Erf", "Exp", "Floor", "Gelu",
+    "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu", "Round",
+    "Selu", "Sigmoid", "Sign", "Softplus", "Softsign", "Sqrt", "Sub", "Swish", "Tanh",
 })
 TAIL = frozenset({"TopK", "ArgMax", "Softmax", "LogSoftmax"})
 # Only on constants, folded away before anything else looks at the graph.
@@ -28,14 +30,17 @@ def check_operators(graph: onnx.GraphProto) -> None:
     """Raise FlowError for the first node that cannot be mapped, before any slow step."""
     standard = LINEAR | LAYOUT | ELEMENTWISE | TAIL | FOLDED
     for node in graph.node:
-        if node.op_type in QUANTISERS and not node.domain:
+        if node.op_type in CUSTOM_QUANTISERS and not node.domain:
             node.domain = "qonnx.custom_op.general"  # some exporters leave it out
     for node in graph.node:
         if node.op_type in _PLANNED:
             raise FlowError(f"{node.name} ({node.op_type}): {_PLANNED[node.op_type]} cannot be compiled yet; this version takes "
                             "fully connected networks: use MatMul or Gemm layers")
     for node in graph.node:
-        if node.op_type in QUANTISERS:
+        if node.op_type == "FloatQuant":
+            raise FlowError(f"{node.name} (FloatQuant): minifloat values are no integers times a scale; use an integer quantiser "
+                            "(Quant) for this layer")
+        if node.op_type in CUSTOM_QUANTISERS:
             if node.domain not in CUSTOM_DOMAINS:
                 raise FlowError(f"{node.name} ({node.op_type}): unknown operator domain '{node.domain}'; "
                                 "use 'qonnx.custom_op.general'")

@@ -1,4 +1,4 @@
-"""ONNX nodes as element-wise operators and quantisers."""
+"""ONNX nodes as element-wise operators."""
 
 from __future__ import annotations
 
@@ -9,26 +9,43 @@ import numpy as np
 import onnx
 
 from hw_flow.errors import FlowError
-from hw_flow.frontend.nonlinear import Clip, LeakyRelu, Power, Sigmoid, Tanh
-from hw_flow.frontend.numeric import Const
+from hw_flow.frontend.branches import Product
+from hw_flow.frontend.curves import PI, Curve, Elu, Erf, Exp, Reciprocal, Sigmoid, Softplus, Sqrt, Tanh, constant
+from hw_flow.frontend.nonlinear import Absolute, Clip, Extremum, LeakyRelu, Power, Round, Sign
+from hw_flow.frontend.numeric import Const, sqrt_fraction
 from hw_flow.frontend.ops import Add, BatchNorm, Div, Mul, Op
-from hw_flow.frontend.quantisers import ROUNDING, BipolarQuant, IntQuant, MultiThreshold, Quantiser
+from hw_flow.frontend.quantise import along, quantiser
 from hw_flow.frontend.site import Site
 from hw_flow.frontend.support import LAYOUT
-from hw_flow.ir.tensor import FloatArray, smallest_datatype
 
-_WIDEST = 32
+__all__ = ["Site", "elementwise", "moves_only_axes", "quantiser"]
+
+Chain = tuple[Op, ...]
+
+_CURVES: dict[str, type[Curve]] = {
+    "Sigmoid": Sigmoid, "Tanh": Tanh, "Erf": Erf, "Exp": Exp, "Softplus": Softplus, "Sqrt": Sqrt,
+}
+_ROUNDING = {"Floor": "FLOOR", "Ceil": "CEIL", "Round": "HALF_EVEN"}
 
 
-def elementwise(site: Site) -> tuple[Op, ...]:
-    """Operators of a node between quantisers; FlowError if it is none."""
+def elementwise(site: Site) -> Chain:
+    """Operators of a node with constant operands; FlowError if it is none."""
     node, name = site.node, site.node.name
     if node.op_type in LAYOUT:
         return _layout(site)
     if site.frame != site.out_frame:
         raise FlowError(f"{site.where}: changes frames of {list(site.frame)} to {list(site.out_frame)} by broadcasting; "
                         "give its constant the shape of the activation")
-    match node.op_type:
+    for rule in (_affine, _piecewise, _smooth):
+        found = rule(site, name)
+        if found is not None:
+            return found
+    raise FlowError(f"{site.where}: this form of {node.op_type} is not supported between integer layers; "
+                    "use operators with constant operands, or end the network before it")
+
+
+def _affine(site: Site, name: str) -> Chain | None:
+    match site.node.op_type:
         case "Add":
             return (Add(node=name, by=site.const(1 - site.source, "constant")),)
         case "Sub" if site.source == 0:
@@ -45,29 +62,100 @@ def elementwise(site: Site) -> tuple[Op, ...]:
             return (Div(node=name, by=by),)
         case "Neg":
             return (Mul(node=name, by=Const.of(-1.0)),)
-        case "Pow" if site.source == 0:
-            exponent = site.array(1, "exponent")
-            if exponent.size == 1 and float(exponent.item()).is_integer() and 1 <= exponent.item() <= 16:
-                return (Power(node=name, exponent=int(exponent.item())),) if exponent.item() > 1 else ()
         case "BatchNormalization":
             return (_batch_norm(site),)
+        case "DequantizeLinear":
+            return _dequantise(site)
+    return None
+
+
+def _piecewise(site: Site, name: str) -> Chain | None:
+    match site.node.op_type:
         case "Relu":
             return (LeakyRelu(node=name, slope=Const.of(0.0)),)
         case "LeakyRelu":
-            return (LeakyRelu(node=name, slope=Const.of(site.attribute("alpha", 0.01))),)
+            return (LeakyRelu(node=name, slope=Const.of(_number(site, "alpha", 0.01))),)
         case "PRelu":
             return (LeakyRelu(node=name, slope=site.const(1, "slope")),)
         case "Clip":
             return (_clip(site),)
         case "HardSigmoid":
-            alpha, beta = (Const.of(float(np.float32(site.attribute(*item)))) for item in (("alpha", 0.2), ("beta", 0.5)))
-            return Mul(node=name, by=alpha), Add(node=name, by=beta), Clip(node=name, low=0.0, high=1.0)
-        case "Sigmoid":
-            return (Sigmoid(node=name),)
-        case "Tanh":
-            return (Tanh(node=name),)
-    raise FlowError(f"{site.where}: this form of {node.op_type} is not supported between integer layers; "
-                    "use operators with constant operands, or end the network before it")
+            return _hard_sigmoid(name, _number(site, "alpha", 0.2), _number(site, "beta", 0.5))
+        case "HardSwish":
+            return (Product(node=name, left=(), right=_hard_sigmoid(name, float(np.float32(1 / 6)), 0.5)),)
+        case "Abs":
+            return (Absolute(node=name),)
+        case "Sign":
+            return (Sign(node=name),)
+        case "Max" | "Min":
+            if len(site.node.input) == 1:
+                return ()
+            others = [index for index in range(len(site.node.input)) if index != site.source]
+            return tuple(Extremum(node=name, by=site.const(index, "constant"), largest=site.node.op_type == "Max")
+                         for index in others)
+        case "Floor" | "Ceil" | "Round":
+            return (Round(node=name, mode=_ROUNDING[site.node.op_type]),)
+    return None
+
+
+def _smooth(site: Site, name: str) -> Chain | None:
+    kind = site.node.op_type
+    if kind in _CURVES:
+        return (_CURVES[kind](node=name),)
+    match kind:
+        case "Pow" if site.source == 0:
+            return _power(site, name)
+        case "Reciprocal":
+            return (Reciprocal(node=name),)
+        case "Div" if site.source == 1:
+            return Reciprocal(node=name), Mul(node=name, by=site.const(0, "dividend"))
+        case "Elu":
+            return (Elu(node=name, alpha=_number(site, "alpha", 1.0)),)
+        case "Selu":
+            alpha, gamma = _number(site, "alpha", 1.67326319217681884765625), _number(site, "gamma", 1.05070102214813232421875)
+            return (Elu(node=name, alpha=alpha, gamma=gamma),)
+        case "Celu":
+            alpha = _number(site, "alpha", 1.0)
+            return (Elu(node=name, alpha=alpha, width=alpha),)
+        case "Softsign":
+            one = Add(node=name, by=Const.of(1.0))
+            return (Product(node=name, left=(), right=(Absolute(node=name), one, Reciprocal(node=name))),)
+        case "Mish":
+            return (Product(node=name, left=(), right=(Softplus(node=name), Tanh(node=name))),)
+        case "Swish":
+            scale = Mul(node=name, by=Const.of(_number(site, "alpha", 1.0)))
+            return (Product(node=name, left=(), right=(scale, Sigmoid(node=name))),)
+        case "Gelu":
+            return _gelu(name, str(site.attribute("approximate", "none")))
+    return None
+
+
+def _hard_sigmoid(name: str, alpha: float, beta: float) -> Chain:
+    return Mul(node=name, by=Const.of(alpha)), Add(node=name, by=Const.of(beta)), Clip(node=name, low=0.0, high=1.0)
+
+
+def _gelu(name: str, form: str) -> Chain:
+    """``0.5 * x * (1 + erf(x / sqrt(2)))``, or its approximation by tanh."""
+    def times(number: Fraction) -> Mul:
+        return Mul(node=name, by=constant(number))
+
+    one = Add(node=name, by=Const.of(1.0))
+    if form == "tanh":
+        cubic = Product(node=name, left=(Power(node=name, exponent=2), times(Fraction(44715, 10**6)), one), right=())
+        inner: Chain = (cubic, times(sqrt_fraction(2 / Fraction(PI))), Tanh(node=name))
+    else:
+        inner = (times(sqrt_fraction(Fraction(1, 2))), Erf(node=name))
+    return (Product(node=name, left=(times(Fraction(1, 2)),), right=(*inner, one)),)
+
+
+def _power(site: Site, name: str) -> Chain | None:
+    exponent = site.array(1, "exponent")
+    if exponent.size != 1:
+        return None
+    number = float(exponent.item())
+    if number.is_integer() and 1 <= number <= 16:
+        return (Power(node=name, exponent=int(number)),) if number > 1 else ()
+    return {0.5: (Sqrt(node=name),), -1.0: (Reciprocal(node=name),), -0.5: (Sqrt(node=name), Reciprocal(node=name))}.get(number)
 
 
 def moves_only_axes(site: Site) -> bool:
@@ -78,7 +166,7 @@ def moves_only_axes(site: Site) -> bool:
     return bool(axes[0] == 0 and real == sorted(real))
 
 
-def _layout(site: Site) -> tuple[Op, ...]:
+def _layout(site: Site) -> Chain:
     if site.node.op_type == "Transpose" and not moves_only_axes(site):
         raise FlowError(f"{site.where}: transposes an activation of frame {list(site.frame)}; export the network without it "
                         "(transposes of weights are fine)")
@@ -95,7 +183,7 @@ def _batch_norm(site: Site) -> BatchNorm:
     weight, bias, mean, variance = (
         site.channels(site.array(index, what), what) for index, what in enumerate(("weight", "bias", "mean", "variance"), start=1)
     )
-    epsilon = float(np.float32(site.attribute("epsilon", 1e-5)))
+    epsilon = _number(site, "epsilon", 1e-5)
     if (variance.value + epsilon <= 0).any():
         raise FlowError(f"{site.where}: a variance is not positive; train or export the network again")
     return BatchNorm.build(site.node.name, weight=weight, bias=bias, mean=mean, variance=variance, epsilon=epsilon)
@@ -104,8 +192,7 @@ def _batch_norm(site: Site) -> BatchNorm:
 def _clip(site: Site) -> Clip:
     ends = []
     for index, (name, default) in enumerate((("min", -np.inf), ("max", np.inf)), start=1):
-        given = index < len(site.node.input) and site.node.input[index]
-        bound = site.array(index, f"{name}imum") if given else np.asarray(site.attribute(name, default))
+        bound = site.array(index, f"{name}imum") if _given(site, index) else np.asarray(site.attribute(name, default))
         if bound.size != 1:
             raise FlowError(f"{site.where}: its {name}imum has {bound.size} elements; it must be one number")
         ends.append(float(bound.item()))
@@ -114,81 +201,23 @@ def _clip(site: Site) -> Clip:
     return Clip(node=site.node.name, low=ends[0], high=ends[1])
 
 
-def quantiser(site: Site) -> Quantiser:
-    """The quantiser of a Quant, IntQuant, BipolarQuant or MultiThreshold node."""
-    if site.source != 0:
-        raise FlowError(f"{site.where}: quantises a constant with the activation as a parameter; check the export")
-    match site.node.op_type:
-        case "BipolarQuant":
-            scale = _scale(site)
-            return BipolarQuant(node=site.node.name, low=-1, high=1, dtype="BIPOLAR", scale=scale, offset=Const.of(0.0))
-        case "MultiThreshold":
-            return _multi_threshold(site)
-    return _int_quant(site)
+def _number(site: Site, name: str, default: float) -> float:
+    """A float attribute, rounded to float32 as ONNX stores it."""
+    return float(np.float32(site.attribute(name, default)))
 
 
-def _scale(site: Site) -> Const:
-    scale = site.const(1, "scale")
-    if (scale.value == 0).any():
+def _given(site: Site, index: int) -> bool:
+    return index < len(site.node.input) and bool(site.node.input[index])
+
+
+def _dequantise(site: Site) -> Chain:
+    """``(x - zero_point) * scale``, per tensor or along an axis."""
+    name, axis = site.node.name, int(site.attribute("axis", 1))
+    scale = site.array(1, "scale")
+    if (scale == 0).any():
         raise FlowError(f"{site.where}: its scale is zero; train or export the network again")
-    return scale
-
-
-def _int_quant(site: Site) -> IntQuant:
-    scale, zero = _scale(site), site.const(2, "zero point")
-    width = site.array(3, "bit width")
-    if width.size != 1 or not float(width.item()).is_integer() or not 1 <= width.item() <= _WIDEST:
-        raise FlowError(f"{site.where}: its bit width must be one integer from 1 to {_WIDEST}, not {width.ravel()[:4].tolist()}; "
-                        "use one width per tensor")
-    bits, signed, narrow = int(width.item()), bool(site.attribute("signed", 1)), bool(site.attribute("narrow", 0))
-    mode = str(site.attribute("rounding_mode", "ROUND")).upper()
-    if mode not in ROUNDING:
-        raise FlowError(f"{site.where}: rounding mode '{mode}' is unknown; use one of {', '.join(sorted(ROUNDING))}")
-    if bits == 1 and signed:
-        low, high, dtype = -1, 1, "BIPOLAR"
-    else:
-        low = -(1 << (bits - 1)) + narrow if signed else 0
-        high = (1 << (bits - 1)) - 1 if signed else (1 << bits) - 1 - narrow
-        dtype = "TERNARY" if (low, high) == (-1, 1) else f"{'INT' if signed else 'UINT'}{bits}"
-    offset = Const.of_fractions(_products(scale, zero))
-    wide = any(np.asarray(site.static[name]).dtype != np.float32 for name in site.node.input[1:3])
-    return IntQuant(node=site.node.name, low=low, high=high, dtype=dtype, scale=scale, offset=offset, zero=zero,
-                    rounding=ROUNDING[mode], wide_parameters=wide)
-
-
-def _products(scale: Const, zero: Const) -> list[Fraction]:
-    return [-scale.at(index) * zero.at(index) for index in range(max(scale.size, zero.size))]
-
-
-def _multi_threshold(site: Site) -> MultiThreshold:
-    steps = np.asarray(site.array(1, "threshold matrix"), dtype=np.float64)
-    if steps.ndim != 2 or not steps.size:
-        raise FlowError(f"{site.where}: its thresholds have shape {list(steps.shape)}; they must be [channels, steps]")
-    rows = _threshold_rows(site, np.sort(steps, axis=1))
-    scale, bias = float(site.attribute("out_scale", 1.0)), float(site.attribute("out_bias", 0.0))
-    if scale == 0:
-        raise FlowError(f"{site.where}: its out_scale is zero; export the network again")
-    count = steps.shape[1]
-    if (count, scale, bias) == (1, 2.0, -1.0):
-        first, stride, dtype, unit, offset = -1, 2, "BIPOLAR", 1.0, 0.0
-    elif scale == 1.0 and bias.is_integer():
-        first, stride, unit, offset = int(bias), 1, 1.0, 0.0
-        dtype = smallest_datatype(first, first + count)
-    else:
-        first, stride, unit, offset = 0, 1, scale, bias
-        dtype = smallest_datatype(0, count)
-    return MultiThreshold(node=site.node.name, low=first, high=first + stride * count, dtype=dtype, scale=Const.of(unit),
-                          offset=Const.of(offset), steps=rows, first=first, stride=stride, out_scale=scale, out_bias=bias)
-
-
-def _threshold_rows(site: Site, steps: FloatArray) -> FloatArray:
-    """One row per channel, or one for all."""
-    if len(steps) == 1 or (steps == steps[0]).all():
-        return steps[:1]
-    layout = str(site.attribute("data_layout", "")) or {1: "NC", 2: "NWC", 3: "NCHW"}.get(len(site.frame), "")
-    axis = (layout.index("C") if "C" in layout else 1) - 1
-    if not 0 <= axis < len(site.frame) or site.frame[axis] != len(steps):
-        raise FlowError(f"{site.where}: {len(steps)} rows of thresholds do not fit frames of {list(site.frame)}; "
-                        "check data_layout")
-    order = np.arange(len(steps)).reshape([-1 if i == axis else 1 for i in range(len(site.frame))])
-    return steps[site.rows(np.broadcast_to(order, site.frame), "thresholds").astype(np.int64)]
+    ops: Chain = (Mul(node=name, by=along(site, scale, axis, "scale")),)
+    if _given(site, 2) and site.array(2, "zero point").any():
+        zero = -site.array(2, "zero point").astype(np.float64)
+        ops = (Add(node=name, by=along(site, zero, axis, "zero point")), *ops)
+    return ops

@@ -41,7 +41,7 @@ def _refusal(tmp_path: Path, model: onnx.ModelProto, **options: Any) -> str:
 
 
 def unsupported(b: Builder) -> None:
-    b.then("Erf")
+    b.then("Cosh")
 
 
 def convolution(b: Builder) -> None:
@@ -211,7 +211,7 @@ _ONLY = "cannot be compiled yet; this version takes fully connected networks: us
 _REPLACE = ("this operator is not supported; replace it by MatMul/Gemm, element-wise operators and quantisers, or cut the model "
             "before it")
 CASES: list[tuple[Callable[[Builder], None], str]] = [
-    (unsupported, f"Erf_1 (Erf): {_REPLACE}"),
+    (unsupported, f"Cosh_1 (Cosh): {_REPLACE}"),
     (convolution, f"Conv_1 (Conv): convolutions {_ONLY}"),
     (unknown_domain, f"Relu_1 (my.ops.Relu): {_REPLACE}"),
     (unknown_quantiser_domain, "Quant_1 (Quant): unknown operator domain 'my.ops'; use 'qonnx.custom_op.general'"),

@@ -9,7 +9,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hw_flow.frontend.nonlinear import Clip, LeakyRelu, Power, Sigmoid, Tanh
+from hw_flow.frontend.curves import Sigmoid, Tanh
+from hw_flow.frontend.nonlinear import Clip, LeakyRelu, Power
 from hw_flow.frontend.numeric import Const, fits32, product, quotient, sqrt_fraction, total
 from hw_flow.frontend.ops import Add, BatchNorm, Div, Mul, Op, compose_affine
 

@@ -10,7 +10,8 @@ from qonnx.custom_op.general.intquant import int_quant, resolve_rounding_mode
 from qonnx.custom_op.general.multithreshold import multithreshold
 
 from hw_flow.frontend.numeric import Const
-from hw_flow.frontend.quantisers import ROUNDING, BipolarQuant, IntQuant, MultiThreshold, Quantiser, round_array, round_exact
+from hw_flow.frontend.quantisers import BipolarQuant, IntQuant, MultiThreshold, Quantiser
+from hw_flow.frontend.rounding import ROUNDING, round_array, round_exact
 
 MODES = [mode for mode in ROUNDING if mode not in ("TRUNC", "ROUND_TO_ZERO")]
 GRID = np.arange(-48, 49) / 8.0
