@@ -42,7 +42,8 @@ def test_tables_name_sources_and_what_dominates(tmp_path: Path) -> None:
 
 
 def test_tables_fit_a_narrow_terminal() -> None:
-    values = {"accuracy": 0.9822, "test_accuracy": 0.9711, "luts": 9_345, "ff": 9_345, "latency_cycles": 934, "interval_cycles": 256}
+    values = {"accuracy": 0.9822, "test_accuracy": 0.9711, "luts": 9_345, "ff": 9_345, "latency_cycles": 934}
+    values["interval_cycles"] = 256
     metrics = {name: {"value": value, "source": "yosys-0.70"} for name, value in values.items()}
     row = {"label": "u4 | i4 i4 i4 i4 | u4 u4 u4", "metrics": metrics}
     text = text_of(*tables({"front": [row], "uniform": [row]}), width=80)
