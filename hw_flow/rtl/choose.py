@@ -31,8 +31,22 @@ def weight_style(folding: NodeFolding, words: int, width: int) -> Style:
 def memory_style(words: int, width: int) -> Style:
     """The cheaper of LUTs and block RAM for a read-only memory."""
     luts = -(-words // _LUT_DEPTH) * width
-    blocks = -(-words // _BLOCK_DEPTH) * -(-width // _BLOCK_WIDTH)
-    return "block" if words > 1 and luts > blocks * _LUTS_PER_BLOCK else "distributed"
+    return "block" if words > 1 and luts > _blocks(words, width) * _LUTS_PER_BLOCK else "distributed"
+
+
+def buffer_style(folding: NodeFolding, words: int, width: int) -> Style:
+    """Where a buffer of ``words`` of ``width`` bits lives; LUT RAM holds 64 words of 3 bits in 4 LUTs."""
+    if folding.ram_style != "auto":
+        return folding.ram_style
+    luts = -(-words // _LUT_DEPTH) * width * 4 // 3
+    return "block" if luts > _blocks(words, width) * _LUTS_PER_BLOCK else "distributed"
+
+
+def buffer_depth(words: int, style: Style) -> int:
+    """``words``, or the next power of two where that takes no more memory: its addresses wrap by themselves."""
+    unit = _LUT_DEPTH // 2 if style == "distributed" else _BLOCK_DEPTH
+    power = 1 << (words - 1).bit_length()
+    return power if -(-power // unit) == -(-words // unit) else words
 
 
 def table_latency(words: int) -> int:
@@ -53,3 +67,7 @@ def multiplier(folding: NodeFolding, act_width: int, weight_width: int) -> Liter
     if folding.res_type != "auto":
         return "MulDsp" if folding.res_type == "dsp" else "MulLut"
     return "MulDsp" if min(act_width, weight_width) > _LUT_PRODUCT_BITS else "MulLut"
+
+
+def _blocks(words: int, width: int) -> int:
+    return -(-words // _BLOCK_DEPTH) * -(-width // _BLOCK_WIDTH)

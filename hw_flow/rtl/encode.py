@@ -106,6 +106,12 @@ def table_of_thresholding(node: Thresholding, graph: Graph, pe: int) -> Table:
     return _table(graph.output_of(node), thresholds, low, high, signed=source.signed, pe=pe, name=node.name)
 
 
+def table_of_values(thresholds: Thresholds, out: Tensor, low: int, high: int, *, pe: int, name: str) -> Table:
+    """Thresholds on signed values from ``low`` to ``high``, the same in all channels of ``out``."""
+    least, most = (np.full(out.channels, limit, dtype=np.int64) for limit in (low, high))
+    return _table(out, thresholds, least, most, signed=True, pe=pe, name=name)
+
+
 def _per_channel(thresholds: Thresholds, channels: int) -> tuple[IntArray, np.ndarray]:
     values = np.broadcast_to(thresholds.values, (channels, thresholds.levels)).copy()
     return values, np.broadcast_to(thresholds.descending, (channels,)).copy()

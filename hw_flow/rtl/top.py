@@ -2,34 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from hw_flow.ir import Tensor
+from hw_flow.ir import Graph
+from hw_flow.rtl.edges import Reader
 from hw_flow.rtl.wrappers import Module
+from hw_flow.rtl.wrappers.module import stream_name
 from sim.streams import StreamPort
 
 
 @dataclass(frozen=True)
-class Link:
-    """The way of a tensor into the node that reads it.
+class Way:
+    """The way of a tensor to one of its readers, with the FIFO and converter on it."""
+
+    reader: Reader
+    between: tuple[Module, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A node or a fork.
 
     Attributes
     ----------
-    tensor : what travels.
-    node : name of the reader in the graph.
-    between : converter and FIFO on the way.
-    sink : module of the reader.
-    in_lanes, out_lanes : elements a beat where the tensor is written and where it is read.
+    module : what is instantiated.
+    layer : name that it is counted under.
+    inputs : ways of a node's inputs; a fork has none, as it reads the tensor where that is written.
+    output : tensor that it writes, or forks.
     """
 
-    tensor: Tensor
-    node: str
-    between: tuple[Module, ...]
-    sink: Module
-    in_lanes: int
-    out_lanes: int
+    module: Module
+    layer: str
+    inputs: tuple[Way, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the top holds.
+
+    Attributes
+    ----------
+    top : name of the module.
+    stages : in topological order, a fork behind the node that writes its tensor.
+    ways : of each tensor, in the order of its readers.
+    """
+
+    top: str
+    graph: Graph
+    stages: tuple[Stage, ...]
+    ways: Mapping[str, Sequence[Way]]
+
+    @property
+    def placed(self) -> list[tuple[Module, str]]:
+        """Every module and the name that it is counted under, in the order of the data."""
+        found: list[tuple[Module, str]] = []
+        for stage in self.stages:
+            found += [self._own(module) for way in stage.inputs for module in way.between]
+            found.append((stage.module, stage.layer))
+        return found + [self._own(module) for way in self.ways[self.graph.outputs[0]] if way.reader.node is None
+                        for module in way.between]
+
+    def _own(self, module: Module) -> tuple[Module, str]:
+        return module, module.name.removeprefix(f"{self.top}_")
 
 
 class _Wires:
@@ -48,11 +85,14 @@ class _Wires:
         self.declared += [f"  logic {name}_valid, {name}_ready;", f"  logic [{bits - 1}:0] {name}_data;"]
         return name
 
-    def place(self, module: Module, source: str, sink: str, level: str | None = None) -> None:
-        """Instantiate ``module`` between two streams."""
-        ports = [("clk_i", "clk_i"), ("rst_ni", "rst_ni"), ("s_valid_i", f"{source}_valid"), ("s_ready_o", f"{source}_ready"),
-                 ("s_data_i", f"{source}_data"), ("m_valid_o", f"{sink}_valid"), ("m_ready_i", f"{sink}_ready"),
-                 ("m_data_o", f"{sink}_data")]
+    def place(self, module: Module, sources: Sequence[str], sinks: Sequence[str], level: str | None = None) -> None:
+        """Instantiate ``module`` between streams."""
+        ports = [("clk_i", "clk_i"), ("rst_ni", "rst_ni")]
+        for prefix, streams, away, back in (("s", sources, "i", "o"), ("m", sinks, "o", "i")):
+            for index, stream in enumerate(streams):
+                name = stream_name(prefix, index, len(streams))
+                ports += [(f"{name}_valid_{away}", f"{stream}_valid"), (f"{name}_ready_{back}", f"{stream}_ready"),
+                          (f"{name}_data_{away}", f"{stream}_data")]
         if level:
             ports.append(("level_o", level))
         self.body += [f"  {module.name} u_{module.name.removeprefix(f'{self.top}_')} (",
@@ -69,34 +109,64 @@ class _Wires:
         ]
 
 
-def top_module(top: str, links: Sequence[Link], source: StreamPort, sink: StreamPort, *, out: Tensor, graph: str) -> str:
+def top_module(plan: Plan, source: StreamPort, sink: StreamPort) -> str:
     """Text of the top module.
 
-    Monitors carry the tensor's name where it is written (with the peak of its FIFO, if it has one) and
-    ``<tensor>@<node>`` where a converter or FIFO hands it to the reader.
+    A tensor with one reader has a monitor of its name where it is written (with the peak of its FIFO, if it has one) and
+    ``<tensor>@<node>`` where a converter or FIFO hands it to the reader. One with several readers has ``<tensor>`` in front
+    of the fork, ``<tensor>@<node>`` behind it (with the peak of that reader's FIFO) and ``<tensor>@<node>:read`` at the reader.
     """
-    wires = _Wires(top)
-    first = stream = wires.stream(source.bits)
-    for index, link in enumerate(links):
-        written, lanes, level, level_bits = stream, link.in_lanes, "1'b0", 1
-        for module in link.between:
-            lanes = link.out_lanes if module.kind == "dwc" else lanes
-            target = wires.stream(link.tensor.width * lanes)
-            if module.kind == "fifo":
-                level, level_bits = f"{stream}_level", module.level_bits
-                wires.declared.append(f"  logic [{level_bits - 1}:0] {level};")
-            wires.place(module, stream, target, level if module.kind == "fifo" else None)
-            stream = target
-        wires.monitor(link.tensor.name, written, level, level_bits)
-        if stream != written:
-            wires.monitor(f"{link.tensor.name}@{link.node}", stream)
-        following = links[index + 1] if index + 1 < len(links) else None
-        target = wires.stream(following.tensor.width * following.in_lanes if following else sink.bits)
-        wires.place(link.sink, stream, target)
+    wires = _Wires(plan.top)
+    graph = plan.graph
+    first = wires.stream(source.bits)
+    # Where each reader finds its tensor.
+    heads: dict[Reader, str] = {}
+    _spread(graph.inputs[0], first, plan, wires, heads)
+    for stage in plan.stages:
+        if not stage.inputs:
+            continue
+        ends = [_travel(way, heads, wires) for way in stage.inputs]
+        way = plan.ways[stage.output][0]
+        written = wires.stream(way.reader.tensor.width * way.reader.written)
+        wires.place(stage.module, ends, [written])
+        _spread(stage.output, written, plan, wires, heads)
+    last = _travel(next(way for way in plan.ways[graph.outputs[0]] if way.reader.node is None), heads, wires)
+    return "\n".join([*_head(plan.top, graph.name, source, sink), "", *wires.declared, "", *_input(source, first),
+                      *wires.body, *_output(sink, last), "endmodule", ""])
+
+
+def _spread(tensor: str, written: str, plan: Plan, wires: _Wires, heads: dict[Reader, str]) -> None:
+    """Give each reader of ``tensor`` a stream: the one that is written, or a fork's."""
+    ways = plan.ways[tensor]
+    fork = next((stage for stage in plan.stages if not stage.inputs and stage.output == tensor), None)
+    streams = [written]
+    if fork is not None:
+        wires.monitor(tensor, written)
+        reader = ways[0].reader
+        streams = [wires.stream(reader.tensor.width * reader.written) for _ in ways]
+        wires.place(fork.module, [written], streams)
+    for way, stream in zip(ways, streams, strict=True):
+        heads[way.reader] = stream
+
+
+def _travel(way: Way, heads: Mapping[Reader, str], wires: _Wires) -> str:
+    """Place what lies on ``way``, watch both ends and return the stream at the reader."""
+    reader = way.reader
+    stream = written = heads[reader]
+    lanes, level, level_bits = reader.written, "1'b0", 1
+    for module in way.between:
+        lanes = reader.lanes if module.kind == "dwc" else lanes
+        target = wires.stream(reader.tensor.width * lanes)
+        if module.kind == "fifo":
+            level, level_bits = f"{stream}_level", module.level_bits
+            wires.declared.append(f"  logic [{level_bits - 1}:0] {level};")
+        wires.place(module, [stream], [target], level if module.kind == "fifo" else None)
         stream = target
-    wires.monitor(out.name, stream)
-    return "\n".join([*_head(top, graph, source, sink), "", *wires.declared, "", *_input(source, first),
-                      *wires.body, *_output(sink, stream), "endmodule", ""])
+    wires.monitor(reader.key, written, level, level_bits)
+    if stream != written:
+        shared = reader.key != reader.tensor.name
+        wires.monitor(f"{reader.key}:read" if shared else f"{reader.key}@{reader.name}", stream)
+    return stream
 
 
 def _head(top: str, graph: str, source: StreamPort, sink: StreamPort) -> list[str]:

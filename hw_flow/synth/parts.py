@@ -14,8 +14,8 @@ from hw_flow.synth.resources import Resources, Target
 if TYPE_CHECKING:
     from hw_flow.rtl.design import Design, Instance
 
-# Modules of read-only contents inside an instance: <module>_weights, <module>_thresholds.
-_MEMORIES = ("weights", "thresholds")
+# Modules of read-only contents inside an instance: <module>_weights, ...
+_MEMORIES = ("weights", "thresholds", "table")
 
 
 def memories(instance: Instance) -> tuple[str, ...]:

@@ -24,7 +24,6 @@ class Module:
     kernel : kernel that it instantiates.
     texts : file name -> content, the module itself and its memories.
     level_bits : width of a FIFO's ``level_o``, 0 for other kinds.
-    sources, sinks : streams that it reads and writes.
     """
 
     name: str
@@ -32,8 +31,6 @@ class Module:
     kernel: str
     texts: Mapping[str, str]
     level_bits: int = 0
-    sources: int = 1
-    sinks: int = 1
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -76,15 +73,17 @@ def stream_name(prefix: str, index: int, count: int) -> str:
     return prefix if count == 1 else f"{prefix}{index}"
 
 
-def instance(kernel: str, parameters: Mapping[str, object], ports: Mapping[str, str] | None = None) -> list[str]:
-    """Lines that instantiate ``kernel`` between the wrapper's only input and output; ``ports`` override and add."""
-    wires = {"clk_i": "clk_i", "rst_ni": "rst_ni", "valid_i": "s_valid_i", "ready_o": "s_ready_o", "data_i": "s_data_i",
-             "valid_o": "m_valid_o", "ready_i": "m_ready_i", "data_o": "m_data_o", **(ports or {})}
+def instance(kernel: str, parameters: Mapping[str, object], ports: Mapping[str, str | None] | None = None) -> list[str]:
+    """Lines that instantiate ``kernel`` between the wrapper's only input and output; ``ports`` override, add, or (None) drop."""
+    wires: dict[str, str | None] = {
+        "clk_i": "clk_i", "rst_ni": "rst_ni", "valid_i": "s_valid_i", "ready_o": "s_ready_o", "data_i": "s_data_i",
+        "valid_o": "m_valid_o", "ready_i": "m_ready_i", "data_o": "m_data_o", **(ports or {}),
+    }
     return [
         f"  {kernel} #(",
         ",\n".join(f"    .{key}({value})" for key, value in parameters.items()),
         "  ) u_kernel (",
-        ",\n".join(f"    .{key}({value})" for key, value in wires.items()),
+        ",\n".join(f"    .{key}({value})" for key, value in wires.items() if value is not None),
         "  );",
     ]
 

@@ -1,4 +1,4 @@
-"""FIFOs and width converters."""
+"""FIFOs, width converters and forks."""
 
 from __future__ import annotations
 
@@ -20,3 +20,16 @@ def dwc_module(module: str, tensor: Tensor, source: int, sink: int) -> Module:
     text = wrapper(module, f"{source} to {sink} lanes of {tensor.dtype}", tensor.width * source, tensor.width * sink,
                     instance("bw_dwc", {"ElementWidth": tensor.width, "InLanes": source, "OutLanes": sink}))
     return Module(module, "dwc", "bw_dwc", {f"{module}.sv": text})
+
+
+def fork_module(module: str, tensor: Tensor, lanes: int, readers: int) -> Module:
+    """Copies of one stream for ``readers``."""
+    width = tensor.width * lanes
+
+    def joined(port: str) -> str:
+        return "{" + ", ".join(f"m{index}_{port}" for index in reversed(range(readers))) + "}"
+
+    ports = {"valid_o": joined("valid_o"), "ready_i": joined("ready_i"), "data_o": joined("data_o")}
+    text = wrapper(module, f"{readers} readers of {lanes} x {tensor.dtype}", width, [width] * readers,
+                   instance("bw_fork", {"Width": width, "Readers": readers}, ports))
+    return Module(module, "fork", "bw_fork", {f"{module}.sv": text})

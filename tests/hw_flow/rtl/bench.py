@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hw_flow.folding import NodeFolding
+from hw_flow.folding import NodeFolding, input_lanes, output_lanes
 from hw_flow.ir import MVAU, Graph, Tensor, Thresholds, execute
 from hw_flow.ir.tensor import IntArray
 from hw_flow.rtl import Design, emit
 from hw_flow.rtl.files import kernel_paths
-from hw_flow.rtl.wrappers import Module
+from hw_flow.rtl.wrappers import Module, node_module
 from sim import Model, SimResult, Source, Stalls, StreamPort, build
 
 
@@ -26,17 +26,27 @@ class Unit:
     files: tuple[Path, ...]
     source: StreamPort
     sink: StreamPort
-    golden: Callable[[IntArray], IntArray]
+    golden: Callable[..., IntArray]
     axi: bool = True
+    more: tuple[StreamPort, ...] = ()  # further inputs of a module of ours; ``golden`` takes an array for each
 
     @property
-    def ports(self) -> tuple[StreamPort, StreamPort]:
-        return replace(self.source, name=f"{self.name}_in"), replace(self.sink, name=f"{self.name}_out")
+    def sources(self) -> tuple[StreamPort, ...]:
+        return self.source, *self.more
+
+    @property
+    def ports(self) -> tuple[StreamPort, ...]:
+        names = [f"{self.name}_in", *(f"{self.name}_in{index + 1}" for index in range(len(self.more)))]
+        return (*(replace(port, name=name) for port, name in zip(self.sources, names, strict=True)),
+                replace(self.sink, name=f"{self.name}_out"))
 
     def instance(self) -> list[str]:
-        into, out = self.ports
+        *intos, out = self.ports
+        into = intos[0]
         pins = [("clk_i", "clk_i"), ("rst_ni", "rst_ni")]
-        for port, prefix, short in ((into, "s_axis", "s"), (out, "m_axis", "m")):
+        shorts = ["s"] if len(intos) == 1 else [f"s{index}" for index in range(len(intos))]
+        for port, prefix, short in (*((port, "s_axis", short) for port, short in zip(intos, shorts, strict=True)),
+                                    (out, "m_axis", "m")):
             for signal, plain in (("tdata", "data"), ("tvalid", "valid"), ("tready", "ready")):
                 way = "i" if (port.direction == "in") != (plain == "ready") else "o"
                 wire = f"{port.name}_{signal}"
@@ -76,6 +86,30 @@ def wrapper_unit(name: str, module: Module, source: StreamPort, sink: StreamPort
     return Unit(name, module.name, tuple(paths), source, sink, lambda x: x, axi=False)
 
 
+def node_unit(name: str, graph: Graph, folding: NodeFolding, folder: Path) -> Unit:
+    """The generated module of the only node of ``graph``, which may have several inputs."""
+    (node,) = graph.nodes
+    module = node_module(node, graph, folding, f"{name}_node")
+    paths = []
+    for file in module.files:
+        paths.append(folder / file)
+        paths[-1].write_text(module.texts[file])
+    ports = [_port(graph.tensors[tensor], input_lanes(node, folding, index), "in") for index, tensor in enumerate(node.inputs)]
+    shapes = [graph.tensors[tensor].shape for tensor in node.inputs]
+
+    def golden(*frames: IntArray) -> IntArray:
+        shaped = [x.reshape(-1, *shape) for x, shape in zip(frames, shapes, strict=True)]
+        return node.golden(*shaped).reshape(len(frames[0]), -1)
+
+    sink = _port(graph.output_of(node), output_lanes(node, folding), "out")
+    return Unit(name, module.name, tuple(paths), ports[0], sink, golden, axi=False, more=tuple(ports[1:]))
+
+
+def _port(tensor: Tensor, lanes: int, direction: str) -> StreamPort:
+    return StreamPort("", "in" if direction == "in" else "out", tensor.width, lanes, tensor.elements // lanes,
+                      signed=tensor.signed, bipolar=tensor.dtype == "BIPOLAR")
+
+
 def bundle(units: Sequence[Unit], folder: Path) -> Model:
     """A model that holds all ``units`` side by side."""
     ports = [port for unit in units for port in unit.ports]
@@ -105,11 +139,14 @@ def random_values(rng: np.random.Generator, port: StreamPort, dtype: str | None,
 
 def check(model: Model, units: Sequence[Unit], inputs: Mapping[str, IntArray], **settings: object) -> SimResult:
     """Run and compare every unit with its golden function."""
-    result = model.run({unit.ports[0].name: inputs[unit.name] for unit in units}, **settings)  # type: ignore[arg-type]
+    feeds = {unit.name: [inputs[unit.name], *(inputs[f"{unit.name}_in{index + 1}"] for index in range(len(unit.more)))]
+             for unit in units}
+    streams = {port.name: x for unit in units for port, x in zip(unit.ports, feeds[unit.name], strict=False)}
+    result = model.run(streams, **settings)  # type: ignore[arg-type]
     assert result.status == "done", f"{result.reason}\n{result.log}"
     wrong = {}
     for unit in units:
-        want, got = unit.golden(inputs[unit.name]), result.outputs[unit.ports[1].name]
+        want, got = unit.golden(*feeds[unit.name]), result.outputs[unit.ports[-1].name]
         if not np.array_equal(want, got):
             wrong[unit.name] = np.flatnonzero((want != got).any(axis=1)).tolist()
     assert not wrong, f"frames that differ: {wrong}"
@@ -120,6 +157,7 @@ def check_all(model: Model, units: Sequence[Unit], types: Mapping[str, str], see
     """No stalls, stalls of three kinds, a reset in mid-frame; returns the result without stalls."""
     rng = np.random.default_rng(seed)
     inputs = {unit.name: random_values(rng, unit.source, types.get(unit.name), frames) for unit in units}
+    inputs |= {port.name: random_values(rng, port, types.get(port.name), frames) for unit in units for port in unit.ports[1:-1]}
     for stalls in (Stalls(0.5), Stalls(0.9), Stalls(0.5, burst=20)):
         check(model, units, inputs, stalls=stalls, seed=seed, x_seeds=(seed,))
     check(model, units, inputs, stalls=Stalls(0.3), seed=seed, reset_at=57)

@@ -9,7 +9,8 @@ from hw_flow.rtl.emit import emit
 from hw_flow.rtl.files import kernel_closure, kernel_paths, kernel_uses, write_text
 
 QUICK = ("bw_replay", "bw_thresholding", "bw_label_select", "bw_fifo", "bw_dwc", "bw_spill_register", "bw_last_counter",
-         "bw_stream_check", "bw_stream_monitor")
+         "bw_stream_check", "bw_stream_monitor", "bw_fork", "bw_add", "bw_multiply", "bw_concat", "bw_slice",
+         "bw_reorder", "bw_lookup", "bw_requantise")
 
 
 def test_kernels_are_clean(tmp_path: Path) -> None:
