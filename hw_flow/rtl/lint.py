@@ -91,6 +91,12 @@ SETS: Mapping[str, Sequence[Parameters]] = {
                     "Offset": 2}),
     "bw_lookup": ({"Pe": 2}, {"InWidth": 1, "Folds": 3, "OutWidth": 1}),
     "bw_requantise": ({"Pe": 2}, {"Folds": 5, "Mul": "bw_pkg::MulLut"}, {"Shift": 0, "OutWidth": 7}, {"Shift": 40}),
+    "bw_sliding_window": (
+        {}, {"Depth": 77, "Depthwise": "1'b1", "DilationHeight": 2, "StrideWidth": 2},
+        {"PadTop": 1, "PadLeft": 1, "PadBottom": 1, "PadRight": 1, "ToTernary": "1'b1"},
+        {"KernelHeight": 1, "KernelWidth": 1, "PadTop": 1, "PadBottom": 2, "PadRight": 1, "PadBeat": "8'h55"},
+        {"Height": 1, "Width": 16, "KernelHeight": 1, "PadLeft": 1, "Groups": 1, "Depth": 4, "RamStyle": '"block"'},
+    ),
     "bw_spill_register": ({"Width": 5}, {"Width": 5, "HalfRate": "1'b1"}),
     "bw_last_counter": ({"Beats": 1}, {"Beats": 5}),
     "bw_stream_check": ({"Width": 3},),

@@ -297,4 +297,31 @@ package bw_pkg;
     return dot_latency(simd, act_width, act_kind, weight_width, weight_kind, mul) + 1;
   endfunction
 
+  /// One number for each of five nested loops, the innermost first, and for the frames around them.
+  typedef logic [5:0][31:0] loops_t;
+
+  /// What the end of a turn of each loop adds to a sum over all loops of turn * steps[l]: the loops inside start anew.
+  function automatic loops_t loop_deltas(loops_t turns, loops_t steps);
+    loops_t deltas = '0;
+    int back = 0;
+    for (int unsigned l = 0; l < 6; l++) begin
+      deltas[l] = int'(steps[l]) - back;
+      back += (int'(turns[l]) - 1) * int'(steps[l]);
+    end
+    return deltas;
+  endfunction
+
+  /// Remainder that is never negative.
+  function automatic int modulo(int value, int divisor);
+    int rest = value % divisor;
+    return rest < 0 ? rest + divisor : rest;
+  endfunction
+
+  /// The same for each loop.
+  function automatic loops_t loop_modulo(loops_t values, int unsigned divisor);
+    loops_t rests = '0;
+    for (int unsigned l = 0; l < 6; l++) rests[l] = modulo(int'(values[l]), int'(divisor));
+    return rests;
+  endfunction
+
 endpackage

@@ -1,0 +1,180 @@
+"""When the sliding-window kernels read and write, beat by beat, and how much they must hold for that.
+
+The numbers here are the kernels' own rules; nothing is estimated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hw_flow.ir import SlidingWindow
+from hw_flow.ir.tensor import IntArray
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A window over a stream of ``groups`` beats a position.
+
+    A beat's place is its number in the frame; places left of the map and below it are counted on as if rows and frames
+    followed each other without padding, which is how the kernels count.
+
+    Attributes
+    ----------
+    size : (H, W) of the map.
+    groups : beats that hold the channels of one position.
+    kernel, stride, dilation, pads, depthwise : as for `SlidingWindow`.
+    """
+
+    size: tuple[int, int]
+    groups: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    depthwise: bool = False
+
+    @classmethod
+    def of(cls, node: SlidingWindow, shape: tuple[int, ...], simd: int) -> Geometry:
+        """The geometry of ``node`` on frames ``[H, W, C]`` of ``simd`` channels a beat."""
+        return cls((shape[0], shape[1]), shape[2] // simd, node.kernel, node.stride, node.dilation, node.pads, node.depthwise)
+
+    @property
+    def taps(self) -> int:
+        """Positions under the kernel."""
+        return self.kernel[0] * self.kernel[1]
+
+    @property
+    def positions(self) -> tuple[int, int]:
+        """(OH, OW)."""
+        top, left, bottom, right = self.pads
+        high, wide = (
+            (size + pad - (k - 1) * d - 1) // step + 1
+            for size, pad, k, d, step in zip(self.size, (top + bottom, left + right), self.kernel, self.dilation, self.stride,
+                                             strict=True))
+        return high, wide
+
+    @property
+    def reads(self) -> int:
+        """Beats of a frame that come in."""
+        return self.size[0] * self.size[1] * self.groups
+
+    @property
+    def writes(self) -> int:
+        """Beats of a frame that go out, a tap a beat."""
+        return self.positions[0] * self.positions[1] * self.taps * self.groups
+
+    @property
+    def origin(self) -> int:
+        """Place of the first window's first tap."""
+        return -(self.pads[0] * self.size[1] + self.pads[1]) * self.groups
+
+    @property
+    def excess(self) -> tuple[int, int, int, int]:
+        """Padding (top, left, bottom, right) beyond what one window spans, so that windows lie outside the map."""
+        (top, left, bottom, right), spans = self.pads, [(k - 1) * d for k, d in zip(self.kernel, self.dilation, strict=True)]
+        rows, columns = max(0, top + bottom - spans[0]), max(0, left + right - spans[1])
+        up, before = min(top, rows), min(left, columns)
+        return up, before, rows - up, columns - before
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether the serial kernel lets go of whole rows only, which it does where windows lie outside the map."""
+        return any(self.excess)
+
+    def places(self) -> tuple[IntArray, np.ndarray]:
+        """Per output beat of the serial kernel the place that it shows, and whether that lies in the map."""
+        (high, wide), (height, width), g = self.positions, self.size, self.groups
+        y = (np.arange(high) * self.stride[0] - self.pads[0])[:, None] + np.arange(self.kernel[0]) * self.dilation[0]
+        x = (np.arange(wide) * self.stride[1] - self.pads[1])[:, None] + np.arange(self.kernel[1]) * self.dilation[1]
+        rows, columns = y[:, None, :, None, None], x[None, :, None, :, None]
+        place = (rows * width + columns) * g + np.arange(g)
+        real = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width) & np.ones(g, dtype=bool)
+        if self.depthwise:
+            place, real = np.moveaxis(place, 4, 2), np.moveaxis(real, 4, 2)
+        return place.reshape(-1), real.reshape(-1)
+
+    def needs(self) -> IntArray:
+        """Beats of the frame that must have come before output beat n of the serial kernel is issued, never falling.
+
+        The first beat waits for the first of its frame even if it shows padding.
+        """
+        place, real = self.places()
+        needs = np.where(real, place + 1, 0)
+        needs[0] = max(needs[0], 1)
+        return np.maximum.accumulate(needs)
+
+    def tails(self) -> IntArray:
+        """Places below this number are free once output beat n of the serial kernel is issued."""
+        (high, wide), g, row = self.positions, self.groups, self.size[1] * self.groups
+        beats = self.taps * g
+        freed = np.zeros((high, wide, beats), dtype=np.int64)
+        if self.holds_rows:
+            freed[:self.held_rows, -1, -1] = self.stride[0] * row
+        else:
+            freed[:, :, -1] = self.stride[1] * g
+            freed[:, -1, -1] = self.stride[0] * row - (wide - 1) * self.stride[1] * g
+        flat = freed.reshape(-1)
+        flat[-1] += self.reads - flat.sum()
+        tails: IntArray = self.start + np.cumsum(flat)
+        return tails
+
+    @property
+    def start(self) -> int:
+        """Where the free places end at the beginning of a frame."""
+        return -self.pads[0] * self.size[1] * self.groups if self.holds_rows else self.origin
+
+    @property
+    def held_rows(self) -> int:
+        """Rows of windows at whose end a kernel that holds rows lets go of some, before the frame ends."""
+        return min(self.positions[0] - 1, self.size[0] // self.stride[0])
+
+    def depth(self) -> int:
+        """Beats that the serial kernel must hold to take exactly max(reads, writes) cycles a frame, back to back."""
+        reads, writes, needs, tails = self.reads, self.writes, self.needs(), self.tails()
+        place = np.arange(2 * reads)
+        two = np.concatenate([needs, needs + reads])
+        if writes >= reads:
+            # Writes never pause; each beat comes as late as it may, one cycle before its first use.
+            first_use = np.searchsorted(np.append(two, 2 * reads + 1), place, side="right")
+            come = np.minimum.accumulate((first_use - 1 - place)[::-1])[::-1][:reads] + place[:reads]
+            issued = come  # output beats issued before cycle ``come``: those of the cycles 0 .. come - 1
+        else:
+            # Reads never pause; an output beat is issued one cycle after what it needs, and after the one before.
+            order = np.arange(2 * writes)
+            issue = np.maximum.accumulate(two - order) + order
+            come = place[reads:] if writes else place
+            issued = np.searchsorted(issue, come, side="left") - writes
+            come = come - reads
+        frame, beat = np.divmod(issued - 1, writes)
+        held = place[:reads] + 1 - (tails[beat] + frame * reads)
+        return int(held.max())
+
+    def lead(self) -> int:
+        """How many places the serial kernel's next beat can be ahead of the beats that came, at most."""
+        place, _ = self.places()
+        needs, tails = self.needs(), self.tails()
+        came = np.concatenate([[0], needs[:-1]])
+        # After the last beat of a frame the next window begins at ``origin`` of the next frame.
+        return int(max(0, (place - came).max(), self.origin + self.reads - needs[-1], (tails - needs).max()))
+
+    def trimmed(self) -> tuple[Geometry, IntArray]:
+        """The same windows without kernel rows and columns that never meet the map.
+
+        Returns the smaller geometry, and per tap of this one its number there, or -1 for one that always shows padding.
+        """
+        kept = []
+        for axis in range(2):
+            first = np.arange(self.positions[axis]) * self.stride[axis] - self.pads[axis]
+            at = first[:, None] + np.arange(self.kernel[axis]) * self.dilation[axis]
+            real = ((at >= 0) & (at < self.size[axis])).any(axis=0)
+            kept.append(np.flatnonzero(real) if real.any() else np.array([0]))
+        numbers = np.full(self.kernel, -1, dtype=np.int64)
+        rows, columns = (slice(int(axis[0]), int(axis[-1]) + 1) for axis in kept)
+        kernel = rows.stop - rows.start, columns.stop - columns.start
+        numbers[rows, columns] = np.arange(kernel[0] * kernel[1]).reshape(kernel)
+        pads = (self.pads[0] - rows.start * self.dilation[0], self.pads[1] - columns.start * self.dilation[1],
+                self.pads[2] - (self.kernel[0] - rows.stop) * self.dilation[0],
+                self.pads[3] - (self.kernel[1] - columns.stop) * self.dilation[1])
+        return replace(self, kernel=kernel, pads=pads), numbers.reshape(-1)
