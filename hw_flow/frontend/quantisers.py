@@ -12,8 +12,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from hw_flow.frontend.numeric import Const, around
-from hw_flow.frontend.ops import Add, Div, Op, Pair, widen
+from hw_flow.frontend.numeric import Const, around, product, total
+from hw_flow.frontend.ops import Add, Div, Op, Pair
 from hw_flow.frontend.rounding import round_array, round_exact
 from hw_flow.ir.tensor import FloatArray, IntArray
 
@@ -65,11 +65,17 @@ class Quantiser(Op):
         return self.level_exact(x, index) * self.scale.at(index) + self.offset.at(index)
 
     def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
-        a, b = (level * self.scale.value + self.offset.value for level in self.levels32(lo, hi))
-        low, high = widen(np.minimum(a, b), np.maximum(a, b), np.zeros(1, dtype=bool))
-        same = a == b
-        point = self.dequantise(self.levels32(lo, hi)[0]).astype(np.float64)
-        return np.where(same, point, low), np.where(same, point, high)
+        ends = []
+        for level in self.levels32(lo, hi):
+            # Both the exact value of the level and what float32 makes of it.
+            scaled, first = product(level.astype(np.float64), self.scale.value)
+            exact, second = total(scaled, self.offset.value)
+            known = (first == 0) & (second == 0) & (self.scale.delta == 0) & (self.offset.delta == 0)
+            slack = np.where(known, 0.0, 2.0**-50 * (np.abs(scaled) + np.abs(self.offset.value)))
+            image = self.dequantise(level).astype(np.float64)
+            ends += [exact - slack, exact + slack, image]
+        found = np.stack(np.broadcast_arrays(*ends))
+        return found.min(axis=0), found.max(axis=0)
 
     @property
     def size(self) -> int:

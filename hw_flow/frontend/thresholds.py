@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class LevelFunction:
         return max([op.size for op in (*self.ops, self.last)])
 
     def __call__(self, x: IntArray) -> IntArray:
-        """Levels of int64 ``[B, E]``."""
+        """Levels of int64 ``[..., C]``."""
         y, error = x.astype(np.float64), np.zeros(x.shape)
         with np.errstate(all="ignore"):
             for op in self.ops:
@@ -46,14 +47,12 @@ class LevelFunction:
             level, doubt = self.last.level(y, error)
             doubt = doubt | ~np.isfinite(error) | ~np.isfinite(y)
         level = np.broadcast_to(level, x.shape).copy()
-        for row, column in zip(*np.nonzero(np.broadcast_to(doubt, x.shape)), strict=True):
-            level[row, column] = self.exact(int(x[row, column]), int(column))
+        for place in zip(*np.nonzero(np.broadcast_to(doubt, x.shape)), strict=True):
+            level[place] = self.exact(int(x[place]), int(place[-1]))
         return level
 
     def exact(self, x: int, index: int) -> int:
         """Level of integer ``x`` at element ``index``, in rational arithmetic."""
-        from fractions import Fraction
-
         key = (x, index if self.size > 1 else 0)
         if key not in self._known:
             value = Fraction(x)
@@ -70,12 +69,15 @@ class LevelFunction:
         return sign
 
 
-def solve(function: LevelFunction, low: IntArray, high: IntArray, where: str) -> tuple[Thresholds, str]:
+def solve(function: LevelFunction, low: IntArray, high: IntArray, where: str, *, limit: int = MAX_LEVELS,
+          falling: np.ndarray | None = None) -> tuple[Thresholds, str]:
     """Thresholds (one row per element, or one for all) and the data type of their result.
 
     Parameters
     ----------
     low, high : the exact range of the integer, int64 ``[E]``.
+    limit : most thresholds per row.
+    falling : which rows fall, where that is known; bool ``[E]``.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def solve(function: LevelFunction, low: IntArray, high: IntArray, where: str) ->
     """
     if function.size == 1:
         low, high = low.min(keepdims=True), high.max(keepdims=True)
-    sign = np.broadcast_to(function.sign(), low.shape)
+    sign = np.broadcast_to(function.sign(), low.shape) if falling is None else np.where(falling, -1.0, 1.0)
     if np.isnan(sign).any():
         sign = _exhaustive_sign(function, low, high, where)
     ends = np.concatenate([function(low[None]), function(high[None])])
@@ -92,21 +94,23 @@ def solve(function: LevelFunction, low: IntArray, high: IntArray, where: str) ->
     step = 2 if bipolar else 1
     if bipolar:
         bottom, top = -1, 1
-    elif (top - bottom) // step > MAX_LEVELS:
-        raise FlowError(f"{where}: {function.last.node} needs {top - bottom:,} thresholds per channel, more than {MAX_LEVELS:,}; "
+    elif (top - bottom) // step > limit:
+        raise FlowError(f"{where}: {function.last.node} needs {top - bottom:,} thresholds per channel, more than {limit:,}; "
                         "quantise to 8 bits or fewer")
     # A constant region keeps one threshold, which is never reached.
     levels = np.arange(bottom + step, max(top, bottom + step) + 1, step)[:, None]
     values = _bisect(function, levels, sign < 0, low, high)
     values = np.sort(values, axis=0).T
-    return Thresholds(values, sign < 0, bottom, step), _dtype(function.last, bottom, top)
+    return Thresholds(values, sign < 0, bottom, step), type_of(function.last, bottom, top)
 
 
-def _dtype(last: Quantiser, bottom: int, top: int) -> str:
+def type_of(last: Quantiser, bottom: int, top: int) -> str:
     """The declared type, or a narrower one where the region cannot reach all of it."""
     if last.dtype in ("BIPOLAR", "TERNARY"):
         return last.dtype
     found = smallest_datatype(bottom, top)
+    if not last.low <= bottom <= top <= last.high:
+        return found
     width = int("".join(filter(str.isdigit, last.dtype)))
     return found if int("".join(filter(str.isdigit, found))) < width else last.dtype
 

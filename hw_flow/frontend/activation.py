@@ -1,0 +1,221 @@
+"""From an element-wise region to hardware: thresholds, a table, or multiply and shift, whichever is exact and cheapest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, lcm
+
+import numpy as np
+
+from hw_flow.errors import FlowError
+from hw_flow.frontend.numeric import Const
+from hw_flow.frontend.ops import Op
+from hw_flow.frontend.quantisers import IntQuant
+from hw_flow.frontend.requantise import Line, line_through
+from hw_flow.frontend.segments import Steps, steps_of
+from hw_flow.frontend.thresholds import MAX_LEVELS, LevelFunction, solve, type_of
+from hw_flow.ir import Lookup, Node, Requantise, Thresholding
+from hw_flow.ir.tensor import IntArray, smallest_datatype
+from hw_flow.ir.thresholds import Thresholds
+
+# Up to 6 bits thresholds are always taken where they exist: every back end has them.
+_FEW = 63
+# Most levels of a multiply-shift, entries of one table, and entries of all tables of a node.
+MAX_SCALED = (1 << 16) - 1
+MAX_TABLE = 1 << 16
+MAX_ENTRIES = 1 << 22
+_LUT_BITS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """``values[c, x - low]``; int64 ``[C, S]`` or ``[1, S]``."""
+
+    values: IntArray
+    low: int
+
+    def __call__(self, x: IntArray) -> IntArray:
+        """Apply to int64 ``[..., C]``."""
+        rows = np.arange(len(self.values)) if len(self.values) > 1 else 0
+        found: IntArray = self.values[rows, x - self.low]
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What computes a region exactly.
+
+    Attributes
+    ----------
+    function : ``Thresholds`` (which a matrix unit can hold), ``Table`` or ``Line``; each maps int64 ``[..., C]``.
+    dtype : QONNX DataType of the result.
+    """
+
+    function: Thresholds | Table | Line
+    dtype: str
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """The function, if it is a multi-threshold."""
+        return self.function if isinstance(self.function, Thresholds) else None
+
+    @property
+    def kind(self) -> str:
+        """Class of the node that `node` makes."""
+        return {"Thresholds": "Thresholding", "Table": "Lookup", "Line": "Requantise"}[type(self.function).__name__]
+
+    def node(self, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...], source: tuple[str, ...] = ()) -> Node:
+        """A node of its own for the function, on a tensor ``[.., C]``."""
+        match self.function:
+            case Thresholds() as thresholds:
+                return Thresholding(name=name, inputs=inputs, outputs=outputs, source=source, thresholds=thresholds)
+            case Table(values, low):
+                return Lookup(name=name, inputs=inputs, outputs=outputs, source=source, table=values, low=low)
+            case Line() as line:
+                return Requantise(name=name, inputs=inputs, outputs=outputs, source=source, multiplier=line.multiplier,
+                                  addend=line.addend, shift=line.shift, low=line.low, high=line.high)
+
+
+def solve_region(function: LevelFunction, low: IntArray, high: IntArray, where: str) -> Solution:
+    """The cheapest exact hardware for ``function``.
+
+    A monotone function of up to 63 levels becomes thresholds. One of more becomes what `cost` says: thresholds (up to 1,023),
+    a table (up to 65,536 inputs), or a multiply-shift if one has the same thresholds. One that is not monotone becomes a table.
+
+    Parameters
+    ----------
+    low, high : the exact range of the integer, int64 ``[C]``, ``C`` elements or channels.
+    where : name of what makes the integer, for messages.
+
+    Returns
+    -------
+    a function with one row per element of ``low``, or one for all.
+
+    Raises
+    ------
+    FlowError : nothing expresses the function within its limits.
+    """
+    if function.size == 1:
+        low, high = low.min(keepdims=True), high.max(keepdims=True)
+    sign = np.broadcast_to(function.sign(), low.shape)
+    falling: np.ndarray | None = sign < 0
+    if np.isnan(sign).any():
+        steps = steps_of(function, low, high, where)
+        falling = steps.monotone()
+        if falling is None:
+            return _table(function, steps, low, high, where)
+    ends = np.concatenate([function(low[None]), function(high[None])])
+    bottom, top = int(ends.min()), int(ends.max())
+    dtype = type_of(function.last, bottom, top)
+    if function.last.dtype == "BIPOLAR":
+        return Solution(*solve(function, low, high, where, falling=falling))
+    if top - bottom > MAX_SCALED:
+        raise FlowError(f"{where}: {function.last.node} gives {top - bottom + 1:,} levels, more than {MAX_SCALED + 1:,}; "
+                        "quantise to 16 bits or fewer")
+    thresholds = merged(solve(function, low, high, where, limit=MAX_SCALED, falling=falling)[0])
+    if thresholds.levels <= _FEW:
+        return Solution(thresholds, dtype)
+    choices: list[Thresholds | Table | Line] = [thresholds] if thresholds.levels <= MAX_LEVELS else []
+    line = line_through(_per_column(thresholds, low.size), low, high)
+    if line is not None:
+        choices.append(line)
+    if _entries(low, high) <= MAX_TABLE and _entries(low, high) * len(thresholds.values) <= MAX_ENTRIES:
+        x = np.clip(int(low.min()) + np.arange(_entries(low, high))[:, None], low, high)
+        choices.append(Table(_rows(_per_column(thresholds, low.size)(x)), int(low.min())))
+    if not choices:
+        raise FlowError(f"{where}: {function.last.node} needs {thresholds.levels:,} thresholds per channel, more than "
+                        f"{MAX_LEVELS:,}, and no multiply and shift gives the same; quantise to 8 bits or fewer")
+    width = max(int(np.abs(low).max()), int(np.abs(high).max())).bit_length() + 1
+    return Solution(min(choices, key=lambda choice: cost(choice, width)), dtype)
+
+
+def cost(function: Thresholds | Table | Line, width: int) -> float:
+    """Estimated LUT6 of one lane for an input of ``width`` bits; the one rule by which `solve_region` chooses.
+
+    Constants count as ROM of 64 bits a LUT for all channels. Thresholds are searched with one comparison per bit of the result.
+    """
+    match function:
+        case Thresholds():
+            bits = function.levels.bit_length()
+            return bits * width / 2 + function.values.size * width / _LUT_BITS
+        case Table():
+            bits = int(np.abs(function.values).max()).bit_length() + 1
+            return function.values.size * bits / _LUT_BITS
+        case Line():
+            factor = int(np.abs(function.multiplier).max()).bit_length() + 1
+            offset = int(np.abs(function.addend).max()).bit_length() + 1
+            rom = function.multiplier.size * (factor + offset) / _LUT_BITS if function.multiplier.size > 1 else 0.0
+            # One row of partial products per two bits of the factor, the addition, and the comparisons that clip.
+            return width * factor / 2 + width + factor + 2 * (width + factor - function.shift) + rom
+
+
+def merged(thresholds: Thresholds) -> Thresholds:
+    """One row for all channels where they are equal."""
+    values, falling = thresholds.values, thresholds.descending
+    if len(values) > 1 and (values == values[0]).all() and (falling == falling[0]).all():
+        return Thresholds(values[:1], falling[:1], thresholds.base, thresholds.step)
+    return thresholds
+
+
+def implied_quantiser(ops: Sequence[Op], low: int, high: int, node: str) -> IntQuant | None:
+    """The quantiser that a file leaves out where operators keep integers on one grid, as in Quant -> Relu -> Conv.
+
+    Parameters
+    ----------
+    ops : from the integer to the real value.
+    low, high : range of the integer.
+
+    Returns
+    -------
+    a quantiser that changes no value, with one scale for all channels; None if no grid of at most 16 bits holds all values.
+    """
+    size = max([op.size for op in ops], default=1)
+    if (high - low + 1) * size > MAX_TABLE:
+        return None
+    found = set()
+    for index in range(size):
+        for x in range(low, high + 1):
+            value = Fraction(x)
+            for op in ops:
+                value = op.exact(value, index)
+            found.add(value)
+    bottom = lcm(*(value.denominator for value in found))
+    if bottom.bit_length() > 1024:
+        return None
+    whole = sorted(int(value * bottom) for value in found)
+    step = gcd(*(value - whole[0] for value in whole)) or abs(whole[0]) or bottom
+    first = 0 if whole[0] % step == 0 else whole[0]
+    least, most = (whole[0] - first) // step, (whole[-1] - first) // step
+    if max(abs(least), abs(most)) > MAX_SCALED:
+        return None
+    scale, offset = Fraction(step, bottom), Fraction(first, bottom)
+    return IntQuant(node=node, low=least, high=most, dtype=smallest_datatype(least, most), scale=Const.of_fractions([scale]),
+                    offset=Const.of_fractions([offset]), zero=Const.of_fractions([-offset / scale]), rounding="HALF_EVEN")
+
+
+def _table(function: LevelFunction, steps: Steps, low: IntArray, high: IntArray, where: str) -> Solution:
+    entries = _entries(low, high)
+    if entries > MAX_TABLE or entries * low.size > MAX_ENTRIES:
+        culprit = next(op.node for op in function.ops if np.isnan(op.sign()).any())
+        raise FlowError(f"{culprit}: makes the function from {where} to {function.last.node} neither rising nor falling (element "
+                        f"{steps.mixed()}), and a table of its {entries:,} inputs is too large; insert a Quant node before it")
+    x = np.clip(int(low.min()) + np.arange(entries)[:, None], low, high)
+    values = _rows(function(x))
+    return Solution(Table(values, int(low.min())), type_of(function.last, int(values.min()), int(values.max())))
+
+
+def _entries(low: IntArray, high: IntArray) -> int:
+    return int(high.max()) - int(low.min()) + 1
+
+
+def _rows(columns: IntArray) -> IntArray:
+    """``[S, C]`` as ``[C, S]``, or ``[1, S]`` if all are equal."""
+    rows = np.ascontiguousarray(columns.T)
+    return rows[:1] if (rows == rows[0]).all() else rows
+
+
+def _per_column(thresholds: Thresholds, size: int) -> Thresholds:
+    values = np.broadcast_to(thresholds.values, (size, thresholds.levels))
+    return Thresholds(values, np.broadcast_to(thresholds.descending, (size,)), thresholds.base, thresholds.step)
