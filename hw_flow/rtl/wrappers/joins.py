@@ -45,6 +45,9 @@ def multiply_module(node: Multiply, graph: Graph, folding: NodeFolding, module: 
     """A product; it has no output register."""
     sources, pe = _sources(node, graph), folding.pe
     products = [a * b for a in sources[0].limits for b in sources[1].limits]
+    if node.inputs[0] == node.inputs[1]:
+        low, high = sources[0].limits
+        products = [low * low, high * high, max(0, low, -high) ** 2]
     widths = [signed_bits(tensor) for tensor in sources]
     # The product takes a partial sum for each bit of the second operand.
     first, second = (0, 1) if widths[0] >= widths[1] else (1, 0)
