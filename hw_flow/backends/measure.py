@@ -69,7 +69,7 @@ def accuracy(build: Build, run: Simulation, labels: IntArray) -> Figure:
     if results.shape[1] > 1:
         predicted: np.ndarray = results.argmax(axis=1)
     else:
-        selects = isinstance(build.graph.nodes[-1], LabelSelect)
+        selects = isinstance(build.graph.producer(build.graph.outputs[0]), LabelSelect)
         predicted = results[:, 0].astype(np.int64) if selects else (results[:, 0] > 0).astype(np.int64)
     if len(predicted) != len(labels):
         raise FlowError(f"{len(labels)} labels for {len(predicted)} frames; give one a frame")

@@ -6,12 +6,17 @@ import importlib.metadata
 import time
 from typing import TYPE_CHECKING, Literal, cast
 
+from qonnx.core.datatype import DataType
+
 from hw_flow import fifo, folding
-from hw_flow.ir import MVAU, Graph, Node, Thresholding, load_graph
+from hw_flow.ir import MVAU, VVAU, Graph, Node, Pool, SlidingWindow, load_graph
 from hw_flow.report.records import load_simulation, load_syntheses
 from hw_flow.report.schema import Figure, HostOpInfo, Layer, Report, Stream, TensorInfo
+from hw_flow.rtl.edges import readers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hw_flow.backends.protocol import Build
     from hw_flow.folding import Folding
 
@@ -29,7 +34,6 @@ def assemble(build: Build) -> Report:
     seconds = {**stamp["seconds"]}
     for record in (simulation, *syntheses.values()):
         seconds |= record.seconds if record is not None else {}
-    depths = build.depths
     measured = simulation.streams if simulation is not None else {}
     return Report(
         name=build.name, backend=build.backend, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), tools=tools(),
@@ -39,7 +43,7 @@ def assemble(build: Build) -> Report:
                              side=cast(Literal["before", "after"], op["side"])) for op in stamp["host_ops"]],
         notes=list(build.notes),
         layers=[_layer(node, plan, graph) for node in graph],
-        streams=[_stream(name, graph, plan, depth, measured.get(name, {})) for name, depth in depths.items()],
+        streams=streams(graph, plan, build.depths, measured),
         performance={**_estimates(graph, plan), **(simulation.performance if simulation is not None else {})},
         resources={target: record.resources for target, record in syntheses.items()},
         accuracy=simulation.accuracy if simulation is not None else {},
@@ -68,21 +72,35 @@ def _layer(node: Node, plan: Folding, graph: Graph) -> Layer:
     own = plan[node.name]
     values: dict[str, int | str] = {"PE": own.pe}
     figures = {"cycles": _model(folding.node_cycles(node, own, graph), "cycles")}
-    if isinstance(node, MVAU):
-        values |= {"SIMD": own.simd, "MW": node.mw, "MH": node.mh, "ram_style": own.ram_style, "resType": own.res_type,
-                   "weights": node.weight_dtype, "activations": graph.input_of(node).dtype, "accumulator": node.acc_dtype}
-        figures["macs"] = _model(node.mw * node.mh * folding.vectors(node, graph), "1")
-        figures["weight_bits"] = _model(node.mw * node.mh * folding.weight_bits(node), "bits")
-    if isinstance(node, (MVAU, Thresholding)) and node.thresholds is not None:
-        figures["thresholds"] = _model(int(node.thresholds.values.size), "1")
+    if isinstance(node, MVAU | VVAU | Pool | SlidingWindow):
+        values["SIMD"] = own.simd
+    if isinstance(node, MVAU | VVAU):
+        shape = {"MW": node.mw, "MH": node.mh} if isinstance(node, MVAU) else {"channels": node.channels, "taps": node.taps}
+        values |= {**shape, "ram_style": own.ram_style, "resType": own.res_type, "weights": node.weight_dtype,
+                   "activations": graph.input_of(node).dtype, "accumulator": node.acc_dtype}
+        bits = int(DataType[node.weight_dtype].bitwidth())
+        figures["macs"] = _model(node.weights.size * folding.vectors(node, graph), "1")
+        figures["weight_bits"] = _model(node.weights.size * bits, "bits")
+    thresholds = getattr(node, "thresholds", None)
+    if thresholds is not None:
+        figures["thresholds"] = _model(int(thresholds.values.size), "1")
     return Layer(name=node.name, kind=type(node).__name__, sources=list(node.source), folding=values, figures=figures)
 
 
-def _stream(name: str, graph: Graph, plan: Folding, depth: int, measured: dict[str, Figure]) -> Stream:
-    producer = graph.producer(name)
-    lanes = folding.output_lanes(producer, plan[producer.name]) if producer is not None else 1
-    tensor = graph.tensors[name]
-    return Stream(name=name, lanes=lanes, width=lanes * tensor.width, figures={"depth": _model(depth, "beats"), **measured})
+def streams(graph: Graph, plan: Folding, depths: Mapping[str, int],
+            measured: Mapping[str, dict[str, Figure]]) -> list[Stream]:
+    """The streams that have a depth, in the order of the nodes that write them."""
+    found = []
+    for name in (*graph.inputs, *(node.outputs[0] for node in graph)):
+        producer, tensor = graph.producer(name), graph.tensors[name]
+        for reader in readers(graph, plan, name):
+            if reader.key in depths:
+                figures = {"depth": _model(depths[reader.key], "beats"), **measured.get(reader.key, {})}
+                found.append(Stream(
+                    name=reader.key, producer=producer.name if producer else None,
+                    reader=reader.node.name if reader.node else None, lanes=reader.written,
+                    width=reader.written * tensor.width, figures=figures))
+    return found
 
 
 def _estimates(graph: Graph, plan: Folding) -> dict[str, Figure]:

@@ -69,12 +69,14 @@ def _depths(report: Report) -> dict[str, int]:
 
 
 def _final(report: Report, folding: dict[str, Any]) -> dict[str, Any]:
-    """The folding with the depths of the FIFOs at each node's input and output; inner streams are listed in the chain's order."""
-    inner = list(_depths(report).values())
-    before, after = [0, *inner], [*inner, 0]
-    ends = {layer.name: {"inFIFODepths": [deep], "outFIFODepths": [out]}
-            for layer, deep, out in zip(report.layers, before, after, strict=True)}
-    return {name: {**values, **ends.get(name, {})} for name, values in folding.items()}
+    """The folding with the depths of the FIFOs at each node's inputs and outputs, 0 at the edge of the accelerator."""
+    result = {}
+    for name, values in folding.items():
+        before = [int(stream.figures["depth"].value) for stream in report.streams if stream.reader == name]
+        after = [int(stream.figures["depth"].value) for stream in report.streams if stream.producer == name]
+        ends = {"inFIFODepths": before or [0], "outFIFODepths": after or [0]}
+        result[name] = {**values, **ends} if any(layer.name == name for layer in report.layers) else values
+    return result
 
 
 def _fifos(report: Report) -> dict[str, Any]:

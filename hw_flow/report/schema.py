@@ -14,7 +14,7 @@ SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
 
 # What a summary calls all parts of a kind that are no nodes.
-KIND_LABELS = {"fifo": "FIFOs", "dwc": "width converters", "glue": "glue"}
+KIND_LABELS = {"fifo": "FIFOs", "dwc": "width converters", "fork": "forks", "glue": "glue"}
 
 
 class _Strict(BaseModel):
@@ -67,9 +67,15 @@ class Layer(_Strict):
 
 
 class Stream(_Strict):
-    """A stream between nodes; ``figures``: ``depth``, and from simulation ``transfers``, ``stalls``, ``starves``, ``peak``."""
+    """A stream between nodes; ``figures``: ``depth``, and from simulation ``transfers``, ``stalls``, ``starves``, ``peak``.
+
+    ``name`` is that of the tensor, or ``tensor@node`` where several nodes read it. ``producer`` and ``reader`` are nodes;
+    None stands for the edge of the accelerator.
+    """
 
     name: str
+    producer: str | None = None
+    reader: str | None = None
     lanes: int
     width: int
     figures: dict[str, Figure]

@@ -10,8 +10,10 @@ from rich.console import Console
 from hw_flow import api, folding
 from hw_flow.errors import FlowError
 from hw_flow.report import Figure, Report, Resources, Verification, finn, picture
+from hw_flow.report.assemble import streams
 from hw_flow.report.schema import Layer, Stream, TensorInfo
 from hw_flow.report.terminal import number, resources_table, show
+from tests.hw_flow.rtl.networks import residual
 from tests.hw_flow.tiny import tiny
 
 
@@ -21,6 +23,11 @@ def yosys(**values):
 
 def model(value, unit="cycles"):
     return Figure(value=value, unit=unit, source="model")
+
+
+def stream(depth):
+    return Stream(name="t0", producer="MVAU_0", reader="LabelSelect_0", lanes=2, width=10,
+                  figures={"depth": model(depth, "beats")})
 
 
 def make_report(**changes):
@@ -43,7 +50,7 @@ def make_report(**changes):
         "model_sha256": "0" * 64,
         "inputs": [TensorInfo(name="x", shape=[16], dtype="UINT2")], "outputs": [TensorInfo(name="y", shape=[1], dtype="UINT3")],
         "host_ops": [], "notes": [], "layers": layers,
-        "streams": [Stream(name="t0", lanes=2, width=10, figures={"depth": model(4, "beats")})],
+        "streams": [stream(4)],
         "performance": {"interval_cycles_estimate": model(16), "latency_cycles_estimate": model(30), **measured},
         "resources": {"xc7": resources},
         "verification": Verification(bit_exact=True, samples=10, mismatches=0, ties=1, first_mismatch=None),
@@ -107,9 +114,22 @@ def test_finn_fifos_and_final_configuration(tmp_path):
     assert json.loads((tmp_path / "final_hw_config.json").read_text()) == {
         "Defaults": {}, "MVAU_0": {"PE": 2, "SIMD": 4, "resType": "lut", "inFIFODepths": [0], "outFIFODepths": [4]},
         "LabelSelect_0": {"PE": 1, "inFIFODepths": [4], "outFIFODepths": [0]}}
-    finn.write(make_report(streams=[Stream(name="t0", lanes=2, width=10, figures={"depth": model(1, "beats")})]), tmp_path, {})
+    finn.write(make_report(streams=[stream(1)]), tmp_path, {})
     sizing = json.loads((tmp_path / "fifo_sizing.json").read_text())
     assert (sizing["fifo_sizes"], sizing["fifo_sizes_effective"]) == ({"t0": 10}, {"t0": 20})
+
+
+def test_streams_of_branches_know_their_ends(tmp_path):
+    graph, plan = residual()
+    depths = {"t0@MVAU_0": 5, "t0@Add_0": 70, "t1": 9, "t5@MVAU_3": 4}
+    found = streams(graph, plan, depths, {"t0@Add_0": {"peak": model(66, "beats")}})
+    assert [(s.name, s.producer, s.reader, s.lanes) for s in found] == [
+        ("t0@MVAU_0", "Thresholding_0", "MVAU_0", 4), ("t0@Add_0", "Thresholding_0", "Add_0", 4), ("t1", "MVAU_0", "MVAU_1", 4)]
+    assert found[1].figures["peak"].value == 66
+    finn.write(make_report(streams=found), tmp_path, {"MVAU_0": {"PE": 4}, "Add_0": {"PE": 2}, "LabelSelect_0": {"PE": 1}})
+    ends = json.loads((tmp_path / "final_hw_config.json").read_text())
+    assert ends["MVAU_0"] == {"PE": 4, "inFIFODepths": [5], "outFIFODepths": [9]}
+    assert ends["LabelSelect_0"]["inFIFODepths"] == [0]
 
 
 def test_the_final_configuration_folds_the_same_again(tmp_path):
