@@ -1,4 +1,7 @@
-"""From an element-wise region to hardware: thresholds, a table, or multiply and shift, whichever is exact and cheapest."""
+"""From an element-wise region to hardware: thresholds, a table, multiply and shift, or a difference of two multi-thresholds.
+
+Whichever is exact and cheapest is taken.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from hw_flow.frontend.quantisers import IntQuant
 from hw_flow.frontend.requantise import Line, line_through
 from hw_flow.frontend.segments import Steps, steps_of
 from hw_flow.frontend.thresholds import MAX_LEVELS, LevelFunction, solve, type_of
-from hw_flow.ir import Lookup, Node, Requantise, Thresholding
+from hw_flow.ir import Add, Lookup, Node, Requantise, Thresholding
 from hw_flow.ir.tensor import IntArray, smallest_datatype
 from hw_flow.ir.thresholds import Thresholds
 
@@ -44,16 +47,32 @@ class Table:
 
 
 @dataclass(frozen=True, eq=False)
+class Difference:
+    """``up(x) - down(x)``: any function, as one that only rises less another that only rises."""
+
+    up: Thresholds
+    down: Thresholds
+
+    def __call__(self, x: IntArray) -> IntArray:
+        """Apply to int64 ``[..., C]``."""
+        return self.up(x) - self.down(x)
+
+
+Function = Thresholds | Table | Line | Difference
+
+
+@dataclass(frozen=True, eq=False)
 class Solution:
     """What computes a region exactly.
 
     Attributes
     ----------
-    function : ``Thresholds`` (which a matrix unit can hold), ``Table`` or ``Line``; each maps int64 ``[..., C]``.
+    function : ``Thresholds`` (which a matrix unit can hold), ``Table``, ``Line`` or ``Difference`` (two nodes and an Add); each
+        maps int64 ``[..., C]``.
     dtype : QONNX DataType of the result.
     """
 
-    function: Thresholds | Table | Line
+    function: Function
     dtype: str
 
     @property
@@ -63,11 +82,12 @@ class Solution:
 
     @property
     def kind(self) -> str:
-        """Class of the node that `node` makes."""
-        return {"Thresholds": "Thresholding", "Table": "Lookup", "Line": "Requantise"}[type(self.function).__name__]
+        """Class of the node that `node` makes; ``Add`` for a difference."""
+        return {"Thresholds": "Thresholding", "Table": "Lookup", "Line": "Requantise", "Difference": "Add"}[
+            type(self.function).__name__]
 
     def node(self, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...], source: tuple[str, ...] = ()) -> Node:
-        """A node of its own for the function, on a tensor ``[.., C]``."""
+        """A node of its own for the function, on a tensor ``[.., C]``; for a difference, on its two parts."""
         match self.function:
             case Thresholds() as thresholds:
                 return Thresholding(name=name, inputs=inputs, outputs=outputs, source=source, thresholds=thresholds)
@@ -76,13 +96,16 @@ class Solution:
             case Line() as line:
                 return Requantise(name=name, inputs=inputs, outputs=outputs, source=source, multiplier=line.multiplier,
                                   addend=line.addend, shift=line.shift, low=line.low, high=line.high)
+            case Difference():
+                return Add(name=name, inputs=inputs, outputs=outputs, source=source, coefficients=(1, -1))
 
 
 def solve_region(function: LevelFunction, low: IntArray, high: IntArray, where: str) -> Solution:
     """The cheapest exact hardware for ``function``.
 
     A monotone function of up to 63 levels becomes thresholds. One of more becomes what `cost` says: thresholds (up to 1,023),
-    a table (up to 65,536 inputs), or a multiply-shift if one has the same thresholds. One that is not monotone becomes a table.
+    a table (up to 65,536 inputs), or a multiply-shift if one has the same thresholds. One that is not monotone becomes a table or
+    the difference of two multi-thresholds.
 
     Parameters
     ----------
@@ -105,7 +128,7 @@ def solve_region(function: LevelFunction, low: IntArray, high: IntArray, where: 
         steps = steps_of(function, low, high, where)
         falling = steps.monotone()
         if falling is None:
-            return _table(function, steps, low, high, where)
+            return _mixed(function, steps, low, high, where)
     ends = np.concatenate([function(low[None]), function(high[None])])
     bottom, top = int(ends.min()), int(ends.max())
     dtype = type_of(function.last, bottom, top)
@@ -117,7 +140,7 @@ def solve_region(function: LevelFunction, low: IntArray, high: IntArray, where: 
     thresholds = merged(solve(function, low, high, where, limit=MAX_SCALED, falling=falling)[0])
     if thresholds.levels <= _FEW:
         return Solution(thresholds, dtype)
-    choices: list[Thresholds | Table | Line] = [thresholds] if thresholds.levels <= MAX_LEVELS else []
+    choices: list[Function] = [thresholds] if thresholds.levels <= MAX_LEVELS else []
     line = line_through(_per_column(thresholds, low.size), low, high)
     if line is not None:
         choices.append(line)
@@ -131,7 +154,7 @@ def solve_region(function: LevelFunction, low: IntArray, high: IntArray, where: 
     return Solution(min(choices, key=lambda choice: cost(choice, width)), dtype)
 
 
-def cost(function: Thresholds | Table | Line, width: int) -> float:
+def cost(function: Function, width: int) -> float:
     """Estimated LUT6 of one lane for an input of ``width`` bits; the one rule by which `solve_region` chooses.
 
     Constants count as ROM of 64 bits a LUT for all channels. Thresholds are searched with one comparison per bit of the result.
@@ -149,6 +172,8 @@ def cost(function: Thresholds | Table | Line, width: int) -> float:
             rom = function.multiplier.size * (factor + offset) / _LUT_BITS if function.multiplier.size > 1 else 0.0
             # One row of partial products per two bits of the factor, the addition, and the comparisons that clip.
             return width * factor / 2 + width + factor + 2 * (width + factor - function.shift) + rom
+        case Difference():
+            return cost(function.up, width) + cost(function.down, width) + function.up.levels.bit_length() + 1
 
 
 def merged(thresholds: Thresholds) -> Thresholds:
@@ -195,15 +220,36 @@ def implied_quantiser(ops: Sequence[Op], low: int, high: int, node: str) -> IntQ
                     offset=Const.of_fractions([offset]), zero=Const.of_fractions([-offset / scale]), rounding="HALF_EVEN")
 
 
-def _table(function: LevelFunction, steps: Steps, low: IntArray, high: IntArray, where: str) -> Solution:
+def _mixed(function: LevelFunction, steps: Steps, low: IntArray, high: IntArray, where: str) -> Solution:
+    """A function that both rises and falls."""
     entries = _entries(low, high)
-    if entries > MAX_TABLE or entries * low.size > MAX_ENTRIES:
+    choices: list[Function] = []
+    if entries <= MAX_TABLE and entries * low.size <= MAX_ENTRIES:
+        x = np.clip(int(low.min()) + np.arange(entries)[:, None], low, high)
+        choices.append(Table(_rows(function(x)), int(low.min())))
+    if function.last.dtype != "BIPOLAR":
+        up, down = (_staircase(steps, sign, low, high) for sign in (1, -1))
+        if max(up.levels, down.levels) <= MAX_LEVELS:
+            choices.append(Difference(merged(up), merged(down)))
+    if not choices:
         culprit = next(op.node for op in function.ops if np.isnan(op.sign()).any())
         raise FlowError(f"{culprit}: makes the function from {where} to {function.last.node} neither rising nor falling (element "
                         f"{steps.mixed()}), and a table of its {entries:,} inputs is too large; insert a Quant node before it")
-    x = np.clip(int(low.min()) + np.arange(entries)[:, None], low, high)
-    values = _rows(function(x))
-    return Solution(Table(values, int(low.min())), type_of(function.last, int(values.min()), int(values.max())))
+    width = max(int(np.abs(low).max()), int(np.abs(high).max())).bit_length() + 1
+    return Solution(min(choices, key=lambda choice: cost(choice, width)), type_of(function.last, *steps.span()))
+
+
+def _staircase(steps: Steps, sign: int, low: IntArray, high: IntArray) -> Thresholds:
+    """The rises (or, with ``sign`` -1, the falls) of a function as a multi-threshold; the rises carry the first levels too."""
+    base = int(steps.first.min()) if sign > 0 else 0
+    used = sign * steps.rise > 0
+    column, x = (np.repeat(part[used], np.abs(steps.rise[used])) for part in (steps.column, steps.x))
+    rows = [np.repeat(first, level - base if sign > 0 else 0) for first, level in zip(low, steps.first, strict=True)]
+    rows = [np.concatenate([row, x[column == index]]) for index, row in enumerate(rows)]
+    values = np.repeat((high + 1)[:, None], max(1, *map(len, rows)), axis=1)
+    for index, row in enumerate(rows):
+        values[index, :len(row)] = row
+    return Thresholds(values, np.zeros(len(rows), dtype=bool), base)
 
 
 def _entries(low: IntArray, high: IntArray) -> int:
