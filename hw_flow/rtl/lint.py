@@ -91,6 +91,15 @@ SETS: Mapping[str, Sequence[Parameters]] = {
                     "Offset": 2}),
     "bw_lookup": ({"Pe": 2}, {"InWidth": 1, "Folds": 3, "OutWidth": 1}),
     "bw_requantise": ({"Pe": 2}, {"Folds": 5, "Mul": "bw_pkg::MulLut"}, {"Shift": 0, "OutWidth": 7}, {"Shift": 40}),
+    "bw_vvau": (
+        {}, {"Simd": 9, "ActKind": "bw_pkg::Bipolar", "ActWidth": 1, "WeightKind": "bw_pkg::Bipolar", "WeightWidth": 1},
+        {"Pe": 8, "ThresholdBits": 2, "OutWidth": 2, "OutputRegister": "1'b0"},
+        {"Taps": 1, "ThresholdBits": 4, "Flat": "1'b0", "ThresholdFolds": 4, "OutWidth": 4},
+    ),
+    "bw_pool": ({}, {"Simd": 4}, {"Taps": 9, "Simd": 9, "Sum": "1'b1", "OutWidth": 8, "InKind": "bw_pkg::Signed"},
+                {"Taps": 1, "InWidth": 1, "InKind": "bw_pkg::Bipolar", "Sum": "1'b1", "OutputRegister": "1'b0"}),
+    "bw_global_pool": ({}, {"Groups": 1, "InKind": "bw_pkg::Bipolar", "InWidth": 1}, {"Positions": 1, "OutputRegister": "1'b0"},
+                       {"Sum": "1'b0", "OutWidth": 4, "InKind": "bw_pkg::Signed", "Groups": 3}),
     "bw_sliding_window": (
         {}, {"Depth": 77, "Depthwise": "1'b1", "DilationHeight": 2, "StrideWidth": 2},
         {"PadTop": 1, "PadLeft": 1, "PadBottom": 1, "PadRight": 1, "ToTernary": "1'b1"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from qonnx.core.datatype import DataType
 
 from hw_flow.folding import NodeFolding
@@ -16,6 +18,20 @@ from hw_flow.rtl.wrappers.module import Module, comment, instance, node_module, 
 @node_module.register
 def mvau_module(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
     """A matrix unit with its weights and thresholds."""
+    shape = {"Mw": node.mw, "Mh": node.mh}
+    return matrix_unit(node, graph, folding, module, kind="mvau", shape=shape, lanes=folding.simd, cut=cut)
+
+
+def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, kind: str, shape: Mapping[str, object],
+                lanes: int, cut: bool) -> Module:
+    """A unit of dot products with its weights and thresholds.
+
+    Parameters
+    ----------
+    kind : of the module; the kernel is called ``bw_<kind>`` and has the ports of ``bw_mvau``.
+    shape : parameters that give the kernel its shape.
+    lanes : elements of an input beat.
+    """
     node = encode.straighten(node)
     source, out = graph.input_of(node), graph.output_of(node)
     pe, simd = folding.pe, folding.simd
@@ -28,7 +44,7 @@ def mvau_module(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut
     low, high = encode.sum_limits(node.weights, source)
     sum_width = encode.signed_width(int(low.min()), int(high.max())) if table else out.width
     parameters: dict[str, object] = {
-        "Mw": node.mw, "Mh": node.mh, "Pe": pe, "Simd": simd,
+        **shape, "Pe": pe, "Simd": simd,
         "ActWidth": source.width, "ActKind": f"bw_pkg::{number_kind(source)}",
         "WeightWidth": weight_width, "WeightKind": f"bw_pkg::{weight_kind(node.weight_dtype)}",
         "SumWidth": sum_width, "Mul": f"bw_pkg::{multiplier(folding, source.width, weight_width)}",
@@ -60,5 +76,5 @@ def mvau_module(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut
              "table_addr_o": "table_addr", "table_i": "table_word" if table else "'0"}
     if table:
         texts[f"{module}_thresholds.sv"] = table_module(f"{module}_thresholds", table, pe, node.name)
-    text = wrapper(module, what, source.width * simd, out.width * pe, [*body, *instance("bw_mvau", parameters, ports)])
-    return Module(module, "mvau", "bw_mvau", {f"{module}.sv": text, **texts})
+    text = wrapper(module, what, source.width * lanes, out.width * pe, [*body, *instance(f"bw_{kind}", parameters, ports)])
+    return Module(module, kind, f"bw_{kind}", {f"{module}.sv": text, **texts})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
-from hw_flow.ir import Graph, SlidingWindow, Tensor
+from hw_flow.ir import MVAU, VVAU, GlobalPool, Graph, Pool, SlidingWindow, Tensor
 from hw_flow.rtl.choose import buffer_depth, buffer_style
 from hw_flow.rtl.memory import literal
 from hw_flow.rtl.window import Geometry
-from hw_flow.rtl.wrappers.module import Module, instance, node_module, wrapper
+from hw_flow.rtl.wrappers.matrix import matrix_unit
+from hw_flow.rtl.wrappers.module import Module, instance, node_module, number_kind, wrapper
 
 
 @node_module.register
@@ -29,6 +30,48 @@ def sliding_window_module(node: SlidingWindow, graph: Graph, folding: NodeFoldin
     body = [*lines, *instance("bw_sliding_window", parameters, ports)]
     text = wrapper(module, what, source.width * simd, out.width * simd, body)
     return Module(module, "sliding_window", "bw_sliding_window", {f"{module}.sv": text})
+
+
+@node_module.register
+def vvau_module(node: VVAU, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
+    """A depthwise unit: a matrix unit whose lanes read different activations."""
+    matrix = MVAU(name=node.name, inputs=node.inputs, outputs=node.outputs, source=node.source, weights=node.weights,
+                  weight_dtype=node.weight_dtype, acc_dtype=node.acc_dtype, thresholds=node.thresholds)
+    return matrix_unit(matrix, graph, folding, module, kind="vvau", shape={"Channels": node.channels, "Taps": node.taps},
+                       lanes=folding.pe * folding.simd, cut=cut)
+
+
+@node_module.register
+def pool_module(node: Pool, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
+    """A pool over the taps of a window."""
+    source, out = graph.input_of(node), graph.output_of(node)
+    pe, simd = folding.pe, folding.simd
+    parameters = {"Taps": node.taps, "Pe": pe, "Simd": simd, **_pool_parameters(node, source, out),
+                  "OutputRegister": f"1'b{int(cut)}"}
+    what = f"{node.name}: {node.kind} of {node.taps} taps of {source.dtype}, PE {pe} SIMD {simd}"
+    text = wrapper(module, what, source.width * pe * simd, out.width * pe, instance("bw_pool", parameters))
+    return Module(module, "pool", "bw_pool", {f"{module}.sv": text})
+
+
+@node_module.register
+def global_pool_module(node: GlobalPool, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
+    """A pool over all positions."""
+    source, out, pe = graph.input_of(node), graph.output_of(node), folding.pe
+    groups = source.channels // pe
+    parameters = {"Positions": source.elements // source.channels, "Groups": groups, "Pe": pe,
+                  **_pool_parameters(node, source, out), "RamStyle": f'"{buffer_style(folding, groups, pe * out.width)}"',
+                  "OutputRegister": f"1'b{int(cut)}"}
+    what = f"{node.name}: {node.kind} of all positions of {list(source.shape)} {source.dtype}, PE {pe}"
+    text = wrapper(module, what, source.width * pe, out.width * pe, instance("bw_global_pool", parameters))
+    return Module(module, "global_pool", "bw_global_pool", {f"{module}.sv": text})
+
+
+def _pool_parameters(node: Pool | GlobalPool, source: Tensor, out: Tensor) -> dict[str, object]:
+    if node.kind == "max" and (out.width, out.signed) != (source.width, source.signed):
+        raise FlowError(f"{node.name}: the largest of {source.dtype} elements is written as {out.dtype}; declare output"
+                        f" '{out.name}' {source.dtype}")
+    return {"InWidth": source.width, "InKind": f"bw_pkg::{number_kind(source)}", "Sum": f"1'b{int(node.kind == 'sum')}",
+            "OutWidth": out.width}
 
 
 def _geometry_parameters(geometry: Geometry) -> dict[str, object]:
