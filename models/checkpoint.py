@@ -141,9 +141,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
+    # hw_flow.storage does the same; this package may not import it, and it may not load torch, as this package does.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def parameter_count(model: torch.nn.Module) -> int:

@@ -75,6 +75,20 @@ _TABLES: dict[str, tuple[_Row, ...]] = {
 }
 
 
+class _Count:
+    """A figure that is the number of units of the kind that it is named after."""
+
+    def __init__(self, kind: str | None = None) -> None:
+        self._kind = kind
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._kind = self._kind or name
+
+    def __get__(self, instance: Resources, owner: type | None = None) -> int:
+        assert self._kind is not None
+        return instance.units(self._kind)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resources:
     """Cells of a netlist on one target; every other figure is counted from them.
@@ -93,6 +107,19 @@ class Resources:
     area: float | None = None
     transistors: int | None = None
     sequential: tuple[str, ...] = ()
+
+    carry = _Count()  # CARRY4 of 4 bits, CCU2C of 2, SB_CARRY of 1
+    muxf = _Count()  # wide multiplexers between LUTs: MUXF7/F8, PFUMX/L6MUX21
+    ff = _Count()
+    latch = _Count()  # should be 0
+    lutram = _Count()  # LUTs used as memory
+    srl = _Count()  # LUTs used as shift registers
+    bram18 = _Count()  # Xilinx block RAM in units of 18 kbit
+    ebr = _Count()  # Lattice block RAMs: ECP5 DP16KD (18 kbit), iCE40 SB_RAM40_4K (4 kbit)
+    spram = _Count()  # iCE40 SB_SPRAM256KA
+    uram = _Count()
+    dsp = _Count()  # DSP48, MULT18X18D or SB_MAC16
+    gates = _Count("gate")  # generic target
 
     def units(self, *kinds: str) -> int:
         """Units of the given kinds, for example ``units("lut4", "lutram")``."""
@@ -121,66 +148,6 @@ class Resources:
         """All LUTs: logic, LUTRAM, SRL, and on ECP5 those inside carry cells."""
         inside_carry = 2 * self.carry if self.target == "ecp5" else 0
         return sum(self.lut.values()) + self.lutram + self.srl + inside_carry
-
-    @property
-    def carry(self) -> int:
-        """Carry cells (CARRY4 of 4 bits, CCU2C of 2, SB_CARRY of 1)."""
-        return self.units("carry")
-
-    @property
-    def muxf(self) -> int:
-        """Wide multiplexers between LUTs (MUXF7/F8, PFUMX/L6MUX21)."""
-        return self.units("muxf")
-
-    @property
-    def ff(self) -> int:
-        """Flip-flops."""
-        return self.units("ff")
-
-    @property
-    def latch(self) -> int:
-        """Latches; should be 0."""
-        return self.units("latch")
-
-    @property
-    def lutram(self) -> int:
-        """LUTs used as memory."""
-        return self.units("lutram")
-
-    @property
-    def srl(self) -> int:
-        """LUTs used as shift registers."""
-        return self.units("srl")
-
-    @property
-    def bram18(self) -> int:
-        """Xilinx block RAM in units of 18 kbit."""
-        return self.units("bram18")
-
-    @property
-    def ebr(self) -> int:
-        """Lattice block RAMs: ECP5 DP16KD (18 kbit), iCE40 SB_RAM40_4K (4 kbit)."""
-        return self.units("ebr")
-
-    @property
-    def spram(self) -> int:
-        """iCE40 SB_SPRAM256KA."""
-        return self.units("spram")
-
-    @property
-    def uram(self) -> int:
-        """UltraRAMs."""
-        return self.units("uram")
-
-    @property
-    def dsp(self) -> int:
-        """DSP48, MULT18X18D or SB_MAC16."""
-        return self.units("dsp")
-
-    @property
-    def gates(self) -> int:
-        """Logic gates, generic target."""
-        return self.units("gate")
 
     @property
     def other(self) -> dict[str, int]:
