@@ -12,6 +12,8 @@ Every verb raises one exception with a one-line message for a fault of its input
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,8 @@ __all__ = [
     "simulation_record", "synth", "train", "verify",
     "write_report",
 ]
+
+_BUILDS_BYTES = 2 << 30  # of builds kept in the cache; each takes some 100 KiB to some MiB
 
 
 def train(
@@ -98,12 +102,18 @@ def build_with(model: Path, output: Path, options: BuildOptions, *, backend: str
 
 def build_cached(model: str | Path, options: BuildOptions, *, backend: str = "rtl", steps: Steps | None = None) -> Build:
     """Compile a QONNX file into the cache of builds; returns at once if it is there."""
+    from hw_flow import caches
     from hw_flow.backends.directory import build_key, read_input
     from hw_flow.storage import cache_dir
 
     path = Path(model)
     key = build_key(backend, path, read_input(path, "model"), options)
-    return backends.get(backend).build(path, cache_dir("builds") / key[:24], options, steps or Steps())
+    made = backends.get(backend).build(path, cache_dir("builds") / key[:24], options, steps or Steps())
+    with suppress(OSError):  # a cache that another user owns can still be read
+        os.utime(made.directory)  # what was used longest ago is trimmed first
+    if not made.reused:
+        caches.trim(_BUILDS_BYTES, kinds=("builds",))
+    return made
 
 
 def load(directory: str | Path) -> Build:
@@ -116,7 +126,8 @@ def load(directory: str | Path) -> Build:
 def simulate(
     made: Build | str | Path, x: np.ndarray | str | Path | None = None, *, samples: int = 16, seed: int = 0,
     stalls: bool = False,
-    trace: str | Path | None = None, compare: bool = True, labels: IntArray | None = None, steps: Steps | None = None,
+    trace: str | Path | None = None, compare: bool = True, labels: IntArray | None = None, profile: str = "check",
+    steps: Steps | None = None,
 ) -> Simulation:
     """Run frames through the hardware of a build, compare, and record the outcome in the build directory.
 
@@ -127,13 +138,15 @@ def simulate(
     trace : write the waves here (``.fst`` or ``.vcd``).
     compare : also with QONNX execution, tensor by tensor.
     labels : class of each frame ``[N]``, for the accuracy.
+    profile : ``check`` (assertions, three start values of what is not initialised) or ``fast`` (neither).
     """
     from hw_flow.backends import inputs, measure
 
     built, steps = _build(made), steps or Steps()
     frames = inputs.frames(built.program, x, samples, seed)
     run = backends.get(built.backend).simulate(
-        built, frames, stalls=stalls, seed=seed, trace=Path(trace) if trace is not None else None, compare=compare, steps=steps)
+        built, frames, stalls=stalls, seed=seed, trace=Path(trace) if trace is not None else None, compare=compare,
+        profile=profile, steps=steps)
     right = measure.accuracy(built, run, labels) if labels is not None else None
     measure.record(built, run, measure.verification(run, len(frames)), dict(steps.seconds), right)
     return run

@@ -1,12 +1,14 @@
-"""Files that are either whole or absent: atomic writes, content hashes, the cache folder."""
+"""Files that are either whole or absent: atomic writes, locks, content hashes, the cache folder."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hw_flow.errors import FlowError
@@ -50,6 +52,36 @@ def read_json(path: Path) -> dict[str, object]:
     if not isinstance(value, dict):
         raise FlowError(f"{path}: damaged (not an object); build again")
     return value
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold an exclusive lock on file ``path``, made if needed; the system drops it when the process dies.
+
+    The file stays, unless the holder removes it together with what it guards; who waited then makes a new one.
+
+    Raises
+    ------
+    BlockingIOError : another process holds it and ``wait`` is False.
+    """
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _same(handle, path):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _same(handle: int, path: Path) -> bool:
+    """Whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def digest(parts: Iterable[bytes | str]) -> str:

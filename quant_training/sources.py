@@ -65,6 +65,18 @@ def idx_folder(name: str, folder: Path | None) -> Path:
     raise TrainingError(f"{candidates[0]}: no {missing}; give a folder that holds the four .gz files of {name}")
 
 
+def data_files(name: str, folder: Path | None) -> tuple[Path, ...]:
+    """Files on disk that `load_dataset` reads the set from; none for digits and for what it downloads and checks itself."""
+    key = name.lower()
+    if key in _URLS:
+        if folder is None and "BITWRIGHT_DATA" not in os.environ:
+            return ()
+        where = idx_folder(key, folder)
+        return tuple(where / file for file in IDX_FILES.values())
+    path = Path(name)
+    return (path,) if path.is_file() else ()
+
+
 def _download(name: str) -> Path:
     override = os.environ.get("BITWRIGHT_CACHE")
     cache = (Path(override).expanduser() if override else Path.home() / ".cache" / "bitwright") / "data" / name

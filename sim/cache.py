@@ -75,7 +75,7 @@ class Cache:
             The cache folder cannot be written.
         """
         entry = self.root / key
-        if entry.is_dir():
+        if self.find(key) is not None:
             return entry
         try:
             self.root.mkdir(parents=True, exist_ok=True)

@@ -1,19 +1,18 @@
 """The build directory: who may write it, when it is complete, and when it is still good.
 
-A build is complete when ``build.json`` is there: it is removed first and written last, so a killed build leaves a
-directory that the next build clears and nobody reads. The marker ``.bitwright-build`` is written before anything else and
+A build is complete when ``build.json`` is there: it is removed first and comes last, so a killed build leaves a
+directory that the next build clears and nobody reads. All artefacts are first made in ``.new`` and then moved into place, so
+a build that fails leaves the older one as it was. The marker ``.bitwright-build`` is written before anything else and
 tells such a directory from a user's that happens to hold the same names: only a marked one, or one with a whole stamp,
 is ever cleared. The stamp's ``key`` is a hash of all that the result depends on.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,12 +20,14 @@ from typing import Any
 
 import yaml
 
+from hw_flow import storage
 from hw_flow.errors import FlowError
 from hw_flow.storage import digest, read_json, write_json, write_text
 
 STAMP = "build.json"
 MARKER = ".bitwright-build"
-_LOCK = ".lock"
+LOCK = ".lock"
+_NEW = ".new"
 _ARTEFACTS = (
     "config.yaml", "model.onnx", "graph.json", "graph.npz", "program.json", "folding.json", "fifo.json", "rtl", "sim", "synth",
     "report", "report.json", "report.png", "report.html", "build.log",
@@ -127,16 +128,12 @@ def code_digest(rooms: tuple[str, ...] = _ROOMS) -> str:
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Hold the directory against a second process; the lock ends with its process, however that ends."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        handle = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise FlowError(f"{directory}: cannot be written ({error.strerror}); give another --output") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        try:
+            held.enter_context(storage.locked(directory / LOCK))
+        except OSError as error:
+            raise FlowError(f"{directory}: cannot be written ({error.strerror}); give another --output") from error
         yield
-    finally:
-        os.close(handle)
 
 
 def current(directory: Path, key: str) -> dict[str, Any] | None:
@@ -154,31 +151,48 @@ def _stamp(directory: Path) -> dict[str, Any] | None:
     return stamp if all(isinstance(stamp.get(name), kind) for name, kind in _STAMPED.items()) else None
 
 
-def clear(directory: Path) -> None:
-    """Remove an older or half-written build and mark the directory as ours; call it under the lock, before the first artefact.
+def claim(directory: Path) -> None:
+    """Mark the directory as ours; call it under the lock, before anything slow.
 
     Raises
     ------
     FlowError : the directory is not empty and neither the marker nor a whole stamp shows that a build made it.
     """
     if not (directory / MARKER).is_file() and _stamp(directory) is None:
-        foreign = sorted(path.name for path in directory.iterdir() if path.name != _LOCK)
+        foreign = sorted(path.name for path in directory.iterdir() if path.name != LOCK)
         if foreign:
             raise FlowError(f"{directory}: holds '{foreign[0]}' and was not made by a build; give an empty or new --output")
     write_text(directory / MARKER, "Made by bitwright, which replaces its own files here.\n")
+
+
+@contextmanager
+def staged(directory: Path) -> Iterator[Path]:
+    """An empty folder inside ``directory`` for the artefacts of a new build; gone at the end, whatever happens."""
+    folder = directory / _NEW
+    _remove(folder)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def finish(directory: Path, staging: Path, options: BuildOptions, stamp: Mapping[str, object]) -> None:
+    """Put the artefacts in ``staging`` in the place of an older build's; last of all the stamp, which completes it."""
+    write_text(staging / "config.yaml", yaml.safe_dump({"backend": stamp["backend"], **options.as_dict()}, sort_keys=False))
+    write_json(staging / STAMP, dict(stamp))
     (directory / STAMP).unlink(missing_ok=True)
     for name in _ARTEFACTS:
-        path = directory / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        _remove(directory / name)
+    for path in sorted(staging.iterdir(), key=lambda path: path.name == STAMP):
+        path.replace(directory / path.name)
 
 
-def finish(directory: Path, options: BuildOptions, stamp: Mapping[str, object]) -> None:
-    """Write ``config.yaml`` and, last of all, the stamp that makes the build complete."""
-    write_text(directory / "config.yaml", yaml.safe_dump({"backend": stamp["backend"], **options.as_dict()}, sort_keys=False))
-    write_json(directory / STAMP, dict(stamp))
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def stamp_of(directory: Path) -> dict[str, Any]:

@@ -127,9 +127,10 @@ class Backend(Protocol):
         """Compile ``model`` into ``directory``; returns at once if nothing changed."""
 
     def simulate(
-        self, build: Build, x: IntArray | FloatArray, *, stalls: bool, seed: int, trace: Path | None, compare: bool, steps: Steps,
+        self, build: Build, x: IntArray | FloatArray, *, stalls: bool, seed: int, trace: Path | None, compare: bool,
+        profile: str = "check", steps: Steps,
     ) -> Simulation:
-        """Run the frames ``x [N, *model input]`` cycle by cycle."""
+        """Run the frames ``x [N, *model input]`` cycle by cycle; ``profile`` is ``check`` or ``fast``."""
 
     def resources(self, build: Build, target: str, *, nodsp: bool, flatten: bool, steps: Steps) -> Resources:
         """What the hardware costs on ``target``, per layer and in all."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw_flow.backends.directory import BuildOptions, build_key, clear, current, finish, locked, read_input, top_name
+from hw_flow.backends.directory import BuildOptions, build_key, claim, current, finish, locked, read_input, staged, top_name
 from hw_flow.backends.protocol import Build, Simulation
 from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
@@ -43,6 +43,7 @@ class RtlBackend:
     def _build(self, model: Path, content: bytes, directory: Path, options: BuildOptions, *, key: str, steps: Steps) -> Build:
         from hw_flow import fifo, folding, frontend, rtl
 
+        claim(directory)
         name = top_name(model, options)
         with steps("compile model"):
             program = frontend.compile_qonnx(
@@ -50,30 +51,30 @@ class RtlBackend:
         with steps("fold"):
             plan = choose_folding(program.graph, options)
             depths = fifo.depths(program.graph, plan)
-        clear(directory)
-        with steps("emit RTL"):
-            program.save(directory)
-            folding.write(directory / "folding.json", plan)
-            write_json(directory / "fifo.json", depths)
-            rtl.emit(program.graph, plan, depths, directory / "rtl", name)
         host = [{"name": op.name, "op_type": op.op_type, "reason": op.reason, "side": side}
                 for side, ops in (("before", program.host_pre), ("after", program.host_post)) for op in ops]
         stamp = {
             "key": key, "backend": self.name, "name": name, "model_file": model.name, "model_sha256": digest((content,)),
             "notes": [*program.notes, *plan.notes], "host_ops": host, "target_cycles": plan.target_cycles,
-            "options": options.as_dict(), "seconds": dict(steps.seconds),
+            "options": options.as_dict(),
         }
-        finish(directory, options, stamp)
+        with staged(directory) as staging:
+            with steps("emit RTL"):
+                program.save(staging)
+                folding.write(staging / "folding.json", plan)
+                write_json(staging / "fifo.json", depths)
+                rtl.emit(program.graph, plan, depths, staging / "rtl", name)
+            finish(directory, staging, options, {**stamp, "seconds": dict(steps.seconds)})
         return Build(directory, self.name, stamp)
 
     def simulate(
         self, build: Build, x: IntArray | FloatArray, *, stalls: bool = False, seed: int = 0, trace: Path | None = None,
-        compare: bool = True, steps: Steps,
+        compare: bool = True, profile: str = "check", steps: Steps,
     ) -> Simulation:
         """Run the frames ``x [N, *model input]`` cycle by cycle under Verilator."""
         from hw_flow.backends.simulation import simulate
 
-        return simulate(build, x, stalls=stalls, seed=seed, trace=trace, compare=compare, steps=steps)
+        return simulate(build, x, stalls=stalls, seed=seed, trace=trace, compare=compare, profile=profile, steps=steps)
 
     def resources(
         self, build: Build, target: str, *, nodsp: bool = False, flatten: bool = False, steps: Steps,

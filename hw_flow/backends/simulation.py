@@ -22,40 +22,66 @@ if TYPE_CHECKING:
     from hw_flow.rtl.design import Design
     from sim import Model, SimResult, Stalls
 
+# Ways to build the simulator: `check` has assertions and three start values of all that is not initialised, `fast` neither.
+PROFILES = ("check", "fast")
 # Start values of registers matter for the first frames only; beyond these one pass is enough.
 _START_VALUE_FRAMES = 256
 
 
-def compile_model(design: Design) -> Model:
+def check_profile(profile: str) -> str:
+    """``profile`` if there is one of that name; FlowError lists those there are."""
+    if profile not in PROFILES:
+        raise FlowError(f"simulation profile '{profile}' is not known; choose one of {', '.join(PROFILES)}")
+    return profile
+
+
+def compile_model(design: Design, profile: str = "check") -> Model:
     """Verilate ``design``, or take it from the cache."""
     import sim
 
     source = sim.Source(top=design.top, files=design.paths, defines=("BW_MONITOR",))
-    return sim.build(source, design.ports, profile="check")
+    return sim.build(source, design.ports, profile=check_profile(profile))
+
+
+class StandstillError(FlowError):
+    """The hardware came to a standstill, which is a bug; the message says what stood still."""
 
 
 def simulate(
     build: Build, x: IntArray | FloatArray, *, stalls: bool = False, seed: int = 0, trace: Path | None = None,
-    compare: bool = True, steps: Steps,
+    compare: bool = True, profile: str = "check", steps: Steps,
 ) -> Simulation:
-    """Run frames ``x [N, *model input]`` through the hardware of ``build``.
+    """Run frames ``x [N, *model input]`` through the hardware of ``build``; see `simulate_design`."""
+    try:
+        return simulate_design(
+            build.program, build.design, x, stalls=stalls, seed=seed, trace=trace, compare=compare, profile=profile, steps=steps)
+    except StandstillError as error:
+        raise FlowError(f"{build.directory}: {error}; report this bug") from error
+
+
+def simulate_design(
+    program: Program, design: Design, x: IntArray | FloatArray, *, stalls: bool = False, seed: int = 0,
+    trace: Path | None = None, compare: bool = True, profile: str = "check", steps: Steps,
+) -> Simulation:
+    """Run frames ``x [N, *model input]`` through ``design``, the golden model and, with ``compare``, QONNX execution.
 
     Raises
     ------
-    FlowError : wrong inputs, or the hardware came to a standstill (a bug, reported with what stood still).
+    StandstillError : the hardware stopped before the last frame.
+    FlowError : wrong inputs, unknown profile.
+    SimError : a tool is missing, or the design does not compile.
     """
     import sim
 
-    program, design = build.program, build.design
     with steps("quantise input"):
         integers = program.quantise_input(x)
     with steps("compile simulator", own_display=True):
-        model = compile_model(design)
+        model = compile_model(design, profile)
     streams = _streams(design, program.graph, integers)
     with steps("simulate stalled" if stalls else "simulate", own_display=True):
         result = _run(model, streams, sim.Stalls() if stalls else None, seed, trace)
     if result.status != "done":
-        raise FlowError(f"{build.directory}: simulation ended in a {result.status} ({result.reason}); report this bug")
+        raise StandstillError(f"simulation ended in a {result.status} ({result.reason})")
     outputs = {
         name: np.asarray(result.outputs[port.name], dtype=np.int64).reshape(len(x), *program.graph.tensors[name].shape)
         for name, port in zip(program.graph.outputs, design.outputs, strict=True)
@@ -95,9 +121,9 @@ def wrong_compilation(program: Program, x: IntArray | FloatArray) -> np.ndarray:
 
 
 def _run(model: Model, streams: Mapping[str, IntArray], stalls: Stalls | None, seed: int, trace: Path | None) -> SimResult:
-    """One pass over all frames; the first ones also with other start values of everything that is not initialised."""
+    """One pass over all frames; with ``check`` the first ones also with other start values of all that is not initialised."""
     frames = len(next(iter(streams.values())))
-    if frames <= _START_VALUE_FRAMES or trace is not None:
+    if frames <= _START_VALUE_FRAMES or trace is not None or model.profile != "check":
         return model.run(streams, stalls=stalls, seed=seed, trace=trace)
     first = model.run({name: x[:_START_VALUE_FRAMES] for name, x in streams.items()}, stalls=stalls, seed=seed)
     return model.run(streams, stalls=stalls, seed=seed, x_seeds=(1,)) if first.status == "done" else first

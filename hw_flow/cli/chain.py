@@ -51,17 +51,24 @@ def doctor(as_json: options.Json = False) -> None:
     """Which tools were found, in what version, and how to get the others. Exit code 1 if a required one is missing."""
     from dataclasses import asdict
 
+    from hw_flow import caches
     from hw_flow.pipeline.doctor import examine
+    from sim.cache import cache_root
 
     with json_only(as_json):
-        tools = examine()
+        tools, cached = examine(), caches.usage()
     healthy = all(tool.found for tool in tools if tool.required)
     if as_json:
-        emit({"healthy": healthy, "tools": [{**asdict(tool), "found": tool.found} for tool in tools]})
+        emit({"healthy": healthy, "tools": [{**asdict(tool), "found": tool.found} for tool in tools],
+              "cache": {"directory": str(cache_root()),
+                        **{kind: {"entries": count, "bytes": size} for kind, (count, size) in cached.items()}}})
     else:
         for tool in tools:
             need = "" if tool.required else ", optional"
             state = f"{tool.version:<12} {tool.place}" if tool.found else f"missing; {tool.remedy}"
             print(f"{'ok ' if tool.found else '-- '}{tool.name:<14} {state}  ({tool.needed_for}{need})")
+        total = caches.shown(sum(size for _, size in cached.values()))
+        parts = ", ".join(f"{kind} {caches.shown(size)}" for kind, (count, size) in cached.items() if count)
+        print(f"    cache          {total} in {cache_root()}{f' ({parts})' if parts else ''}; bitwright cache --help")
     if not healthy:
         raise typer.Exit(1)

@@ -61,6 +61,7 @@ def verify(
         bool, typer.Option("--stalls", help="A second pass with random stalls on all ports must give the same.")] = False,
     input_type: options.InputType = None,
     input_scale: options.InputScale = None,
+    profile: options.Profile = "check",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Keep the build here; default: in the cache.")] = None,
     backend: Annotated[str, typer.Option("--backend", "-b", help="Back end.")] = "rtl",
     as_json: options.Json = False,
@@ -71,7 +72,8 @@ def verify(
     with json_only(as_json), steps() as timer:
         result = api.verify(
             model, folding=folding, target_cycles=target_cycles, unfold=unfold, frames=inputs, samples=samples, seed=seed,
-            stalls=stalls, input_type=input_type, input_scale=input_scale, output=output, backend=backend, steps=timer)
+            stalls=stalls, input_type=input_type, input_scale=input_scale, profile=profile, output=output, backend=backend,
+            steps=timer)
     if as_json:
         emit(result.model_dump())
     else:

@@ -17,6 +17,7 @@ _USER_FAULTS = {
     ("hw_flow.errors", "FlowError"), ("sim.errors", "SimError"),
     ("models.errors", "ModelError"), ("quant_training.errors", "TrainingError"),
 }
+_INTERRUPTED = 130
 _REPORT = "this is a bug in bitwright; run again with --debug and report the traceback"
 
 
@@ -39,6 +40,8 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
 
     try:
         result = app(args=arguments, prog_name="bitwright", standalone_mode=False)
+        if result == _INTERRUPTED:  # Typer makes an Exit of Ctrl-C
+            _say("interrupted")
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort) as error:
         # Typer makes an end of file that nobody caught an Abort too, as if the user had answered a question with Ctrl-D.
@@ -48,7 +51,7 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
             _say(_message(error.__cause__))
             return 2
         _say("interrupted")
-        return 130
+        return _INTERRUPTED
     except typer.TyperException as error:
         _say(f"{error.format_message()}; see bitwright --help")
         return 2

@@ -26,6 +26,7 @@ def simulate(
     samples: options.Samples = 16,
     seed: options.Seed = 0,
     stalls: Annotated[bool, typer.Option("--stalls", help="Random stalls on all ports.")] = False,
+    profile: options.Profile = "check",
     trace: Annotated[Path | None, typer.Option("--trace", help="Write waves, .vcd or .fst.")] = None,
     save: Annotated[Path | None, typer.Option("--save", metavar="Y.npy", help="Write the results of the model.")] = None,
     as_json: options.Json = False,
@@ -38,7 +39,8 @@ def simulate(
     with json_only(as_json), steps() as timer:
         made = api.load(build)
         known = frames.load_labels(labels) if labels is not None else None
-        run = api.simulate(made, inputs, samples=samples, seed=seed, stalls=stalls, trace=trace, labels=known, steps=timer)
+        run = api.simulate(made, inputs, samples=samples, seed=seed, stalls=stalls, trace=trace, labels=known, profile=profile,
+                           steps=timer)
         if save is not None:
             frames.save_array(save, run.results)
         record = api.simulation_record(made)

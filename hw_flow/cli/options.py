@@ -21,4 +21,6 @@ Inputs = Annotated[
     typer.Option("--inputs", "-i", metavar="X.npy", help="Frames [N, ...]; without it random ones, extremes among them.")]
 Samples = Annotated[int, typer.Option("--samples", "-n", help="Number of random frames.")]
 Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Of random frames and stalls.")]
+Profile = Annotated[str, typer.Option(
+    "--profile", "-p", help="Simulator: check (assertions, three start values of registers) or fast (neither).")]
 Json = Annotated[bool, typer.Option("--json", "-j", help="Print JSON on stdout, everything else on stderr.")]

@@ -19,6 +19,9 @@ from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
 
 if TYPE_CHECKING:
+    from hw_flow.backends import Simulation
+    from hw_flow.frontend import Program
+    from hw_flow.ir.tensor import FloatArray
     from hw_flow.rtl.design import Design
     from models import MLP
     from quant_training import Dataset
@@ -90,6 +93,7 @@ def evaluate(argument: Mapping[str, Any]) -> dict[str, Any]:
 
 def _measure(onnx: Path, data: Dataset, problem: Problem, scratch: Path, steps: Steps) -> dict[str, Any]:
     from hw_flow import fifo, folding, frontend, rtl, synth
+    from hw_flow.backends.measure import performance
     from hw_flow.backends.synthesis import GLUE
 
     with steps("compile"):
@@ -98,7 +102,8 @@ def _measure(onnx: Path, data: Dataset, problem: Problem, scratch: Path, steps: 
         style, kind = problem.hardware.ram_style, problem.hardware.res_type
         nodes = {name: replace(node, ram_style=style, res_type=kind) for name, node in plan.items()}
         design = rtl.emit(program.graph, nodes, fifo.depths(program.graph, nodes), scratch / "rtl", TOP)
-    simulated = _simulate(program, design, data.test.x[:problem.simulation.samples], steps)
+    x = data.test.x[:problem.simulation.samples]
+    measured, ties = _simulate(program, design, x.reshape(len(x), *program.input_frame).astype(np.float64), steps)
     with steps("synthesise"):
         # Trials run side by side, so each takes one process at a time.
         cost = synth.synthesise(
@@ -110,47 +115,28 @@ def _measure(onnx: Path, data: Dataset, problem: Problem, scratch: Path, steps: 
     return {
         "metrics": {
             **{name: {"value": figures[name], "unit": unit, "source": cost.source} for name, unit in counts.items()},
-            **simulated["metrics"],
+            **{name: figure.model_dump() for name, figure in performance(measured).items() if name != "cycles"},
         },
         "layers": {name: part.figures() for name, part in {**cost.by_layer(), GLUE: cost.glue}.items()},
-        "bit_exact": simulated["bit_exact"],
+        "bit_exact": {"samples": len(x), "mismatches": 0, "ties": ties},
     }
 
 
-def _simulate(program: Any, design: Design, x: np.ndarray, steps: Steps) -> dict[str, Any]:
-    """Frames ``x [N, features]`` through Verilator, the golden model and QONNX, which must agree."""
-    from hw_flow.backends.simulation import compile_model, difference
-    from hw_flow.frontend import compare
-    from hw_flow.ir import execute
-    from sim.toolchain import verilator
+def _simulate(program: Program, design: Design, frames: FloatArray, steps: Steps) -> tuple[Simulation, int]:
+    """Frames ``[N, *model input]`` through Verilator, the golden model and QONNX, which must agree; also the number of ties."""
+    from hw_flow.backends.simulation import StandstillError, simulate_design
 
-    frames = x.reshape(len(x), *program.input_frame)
-    integers = program.quantise_input(frames)
-    with steps("verilate"):
-        simulator = compile_model(design)
-    source, sink = program.graph.inputs[0], program.graph.outputs[0]
-    with steps("simulate"):
-        result = simulator.run({design.inputs[0].name: integers[source].reshape(len(x), -1)})
-        if result.status != "done":
-            raise FatalError(f"the hardware came to a standstill: {result.status}")
-    outputs = np.asarray(result.outputs[design.outputs[0].name], dtype=np.int64)
-    found = {sink: outputs.reshape(len(x), *program.graph.tensors[sink].shape)}
-    with steps("compare"):
-        fault = difference(program.graph, found, execute(program.graph, integers))
-        if fault is not None:
-            raise FatalError(f"hardware is not bit-exact: {fault}")
-        comparison = compare(program, frames, found)
-        if not comparison.bit_exact:
-            where = comparison.first_mismatch
-            raise FatalError(f"hardware differs from QONNX in {comparison.mismatches} elements, first in {where}")
-    tool = verilator().source
-    return {
-        "metrics": {
-            "latency_cycles": {"value": result.latency_cycles, "unit": "cycles", "source": tool},
-            "interval_cycles": {"value": result.interval_cycles, "unit": "cycles", "source": tool},
-        },
-        "bit_exact": {"samples": len(x), "mismatches": 0, "ties": comparison.ties},
-    }
+    try:
+        run = simulate_design(program, design, frames, steps=steps)
+    except StandstillError as error:
+        raise FatalError(str(error)) from error
+    if run.fault is not None:
+        raise FatalError(f"hardware is not bit-exact: {run.fault}")
+    assert run.comparison is not None
+    if not run.comparison.bit_exact:
+        where = run.comparison.first_mismatch
+        raise FatalError(f"hardware differs from QONNX in {run.comparison.mismatches} elements, first in {where}")
+    return run, run.comparison.ties
 
 
 def _export(model: MLP, x: np.ndarray, path: Path) -> Path:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from hw_flow.codesign.results import Store, evaluate_cached
 from hw_flow.codesign.study import Proposal, Study
 from hw_flow.codesign.summary import summarise
 from hw_flow.errors import FlowError
-from hw_flow.storage import read_json, write_json, write_text
+from hw_flow.storage import digest, locked, read_json, write_json, write_text
 
 # After so many failures with no success the cause is the problem, not the points.
 _HOPELESS = 3
@@ -58,7 +57,7 @@ def run(
     FlowError : the folder holds another problem or is in use, no trial could be measured, or a mismatch was found.
     SimError : a tool of the simulator is missing.
     """
-    evaluator = evaluator or default_evaluator()
+    evaluator = evaluator or default_evaluator(problem)
     text = yaml.safe_dump(problem.model_dump(mode="json"), sort_keys=False)
     file = directory / "problem.yaml"
     if file.exists() and load(file).model_dump(exclude={"search"}) != problem.model_dump(exclude={"search"}):
@@ -96,24 +95,31 @@ def problem_of(directory: Path) -> Problem:
     return load(file)
 
 
-def default_evaluator() -> Evaluator:
-    """Training, the rtl back end, Verilator and Yosys."""
+def default_evaluator(problem: Problem) -> Evaluator:
+    """Training, the rtl back end, Verilator and Yosys; the version covers the samples too, where they lie in files."""
     from hw_flow.codesign import evaluate
     from hw_flow.codesign.version import measurement_version
     from hw_flow.preflight import check_tools
 
     # Before anything slow: this also finds out whether a tool is missing.
-    version = measurement_version(evaluate.VERSION, check_tools())
+    version = measurement_version(evaluate.VERSION, {**check_tools(), **_samples(problem)})
     return Evaluator(version, evaluate.evaluate, evaluate.prepare)
+
+
+def _samples(problem: Problem) -> dict[str, str]:
+    from quant_training.sources import data_files
+
+    files = data_files(problem.dataset.name, problem.dataset.folder)
+    return {"data": digest(path.read_bytes() for path in files)[:12]} if files else {}
 
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Keep a second driver out; the lock dies with the process."""
-    with (directory / ".lock").open("w") as file:
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            held.enter_context(locked(directory / ".lock", wait=False))
+        except BlockingIOError as error:
             raise FlowError(f"{directory}: another search is running here; wait for it or give another folder") from error
         yield
 

@@ -85,9 +85,9 @@ class Hardware(_Section):
 
 
 class Simulation(_Section):
-    """Frames of the test set that go through Verilator in each trial."""
+    """Frames of the test set that go through Verilator in each trial; an interval takes two."""
 
-    samples: int = Field(default=64, ge=1)
+    samples: int = Field(default=64, ge=2)
 
 
 class Search(_Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -41,12 +41,14 @@ class SimulateSection(_Section):
     ----------
     samples : how many of the test part of the data set or of ``inputs``, None for all; or so many random frames, 200 by default.
     stalls : also a pass with random stalls on all ports.
+    profile : ``check`` (assertions, three start values of registers) or ``fast`` (neither).
     inputs, labels : ``.npy`` files instead, for a ``model`` file.
     """
 
     samples: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     stalls: bool = False
+    profile: Literal["check", "fast"] = "check"
     inputs: Path | None = None
     labels: Path | None = None
 

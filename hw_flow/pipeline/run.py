@@ -151,10 +151,12 @@ class _Chain:
             x, labels = self._frames(build)
             own = Steps()  # its seconds are the simulation's alone
             engine = backends.get(build.backend)
-            run = engine.simulate(build, x, stalls=False, seed=section.seed, trace=None, compare=True, steps=own)
+            run = engine.simulate(
+                build, x, stalls=False, seed=section.seed, trace=None, compare=True, profile=section.profile, steps=own)
             stalled = None
             if section.stalls:
-                stalled = engine.simulate(build, x, stalls=True, seed=section.seed, trace=None, compare=False, steps=own)
+                stalled = engine.simulate(
+                    build, x, stalls=True, seed=section.seed, trace=None, compare=False, profile=section.profile, steps=own)
             outcome = measure.verification(run, len(x), stalled)
             right = measure.accuracy(build, run, labels) if labels is not None else None
             measure.record(build, run, outcome, own.seconds, right)
@@ -211,8 +213,10 @@ class _Chain:
 
 
 def _data_digest(settings: dict[str, Any]) -> str | None:
-    """Hash of the file that the training reads its samples from; None for a set known by name."""
-    data = settings.get("data")
-    name = data.get("name") if isinstance(data, dict) else data
-    path = Path(str(name))
-    return digest([path.read_bytes()]) if path.is_file() else None
+    """Hash of the files that the training reads its samples from; None for a set that comes with a package or a checksum."""
+    from quant_training.sources import data_files
+
+    data = settings.get("data", "digits")
+    name, folder = (data.get("name", "digits"), data.get("folder")) if isinstance(data, dict) else (data, None)
+    files = data_files(str(name), Path(folder) if folder is not None else None)
+    return digest(path.read_bytes() for path in files) if files else None

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hw_flow import api, backends
 from hw_flow.backends import BuildOptions, inputs, measure
+from hw_flow.backends.simulation import check_profile
 from hw_flow.steps import Steps
 
 
@@ -61,7 +62,7 @@ def verify(
     model: Path, *, folding: Path | None = None, target_cycles: int | None = None, unfold: bool = False,
     frames: Path | None = None,
     samples: int = 16, seed: int = 0, stalls: bool = False,
-    input_type: str | None = None, input_scale: str | None = None,
+    input_type: str | None = None, input_scale: str | None = None, profile: str = "check",
     output: Path | None = None, backend: str = "rtl", steps: Steps | None = None,
 ) -> VerifyResult:
     """Build ``model``, simulate it without stalls and, on request, with them, and compare all outputs.
@@ -69,6 +70,7 @@ def verify(
     Parameters
     ----------
     frames : ``.npy`` file; None draws ``samples`` frames with ``seed``, extremes among them.
+    profile : how to build the simulator: ``check`` (assertions, three start values) or ``fast`` (neither).
     output : keep the build here; None keeps it in the cache, so that a second call needs no build.
 
     Raises
@@ -81,15 +83,17 @@ def verify(
     options = BuildOptions(
         input_type=input_type, input_scale=input_scale, folding=folding, target_cycles=target_cycles, unfold=unfold)
     engine = backends.get(backend)
+    check_profile(profile)
     if output is None:
         build = api.build_cached(model, options, backend=backend, steps=steps)
     else:
         build = engine.build(model, output, options, steps)
     x = inputs.frames(build.program, frames, samples, seed)
-    run = engine.simulate(build, x, stalls=False, seed=seed, trace=None, compare=True, steps=steps)
+    run = engine.simulate(build, x, stalls=False, seed=seed, trace=None, compare=True, profile=profile, steps=steps)
     stalled = None
     if stalls:
-        stalled = engine.simulate(build, x, stalls=True, seed=seed, trace=None, compare=False, steps=steps)
+        stalled = engine.simulate(
+            build, x, stalls=True, seed=seed, trace=None, compare=False, profile=profile, steps=steps)
     outcome = measure.verification(run, len(x), stalled)
     assert outcome is not None
     seconds = {**steps.seconds, "total": round(sum(steps.seconds.values()), 3)}

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import gzip
 import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 import re
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from hw_flow.errors import FlowError
+from hw_flow.storage import locked
 from hw_flow.synth import stat
 from hw_flow.synth.job import LOG, SCRIPT_VERSION, SynthJob, SynthResult, read_file, script
 from hw_flow.synth.resources import Resources
@@ -50,8 +50,7 @@ def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
     found = _load(directory, job)
     if found is not None:
         return found
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(directory.with_suffix(".lock")):
+    with locked(directory.with_suffix(".lock")):
         found = _load(directory, job)
         if found is not None:
             return found
@@ -194,9 +193,12 @@ def _record(result: SynthResult, job: SynthJob) -> dict[str, Any]:
 def _load(directory: Path, job: SynthJob) -> SynthResult | None:
     """The result in ``directory``; None if there is none, or it is damaged."""
     try:
-        return _parse(json.loads((directory / "result.json").read_text()), directory, job)
+        found = _parse(json.loads((directory / "result.json").read_text()), directory, job)
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    with suppress(OSError):  # a cache that another user owns can still be read
+        os.utime(directory)  # what was used longest ago is trimmed first
+    return found
 
 
 def _parse(stored: dict[str, Any], directory: Path, job: SynthJob) -> SynthResult:
@@ -205,11 +207,3 @@ def _parse(stored: dict[str, Any], directory: Path, job: SynthJob) -> SynthResul
     stored["boxes"] = {name.replace("<top>", job.top): number for name, number in stored["boxes"].items()}
     stored["modules"] = {name.replace("<top>", job.top): Resources(**part) for name, part in stored.get("modules", {}).items()}
     return SynthResult(**{**stored, "log": directory / LOG, "cached": True})
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock; the system drops it when the process dies."""
-    with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

@@ -1,12 +1,15 @@
-"""Where files go."""
+"""Where files go, and who may write them."""
 
 from __future__ import annotations
 
+import shutil
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from hw_flow.storage import cache_dir
+from hw_flow.storage import cache_dir, locked
 from hw_flow.synth.runner import cache_directory
 
 
@@ -17,3 +20,23 @@ def test_every_cache_is_below_one_root(tmp_path: Path, monkeypatch: pytest.Monke
         assert cache_dir("verify") == tmp_path / expected / "verify"
         assert cache_dir("verify").is_dir()
         assert cache_directory() == tmp_path / expected / "synth"
+
+
+def test_a_lock_is_held_once_and_survives_its_removal(tmp_path: Path) -> None:
+    file = tmp_path / "made" / ".lock"
+    with locked(file):
+        with pytest.raises(BlockingIOError), locked(file, wait=False):
+            pass
+        entered: list[bool] = []
+
+        def wait() -> None:
+            with locked(file):
+                entered.append(file.exists())
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.05)
+        shutil.rmtree(file.parent)
+        assert not entered
+    waiting.join(timeout=30)
+    assert entered == [True]

@@ -90,6 +90,26 @@ def test_a_fault_leaves_the_old_build(model, tmp_path):
     assert api.build(model, tmp_path / "b").reused
 
 
+@pytest.mark.parametrize("place", ["hw_flow.rtl.emit", "hw_flow.backends.directory.yaml.safe_dump"])
+def test_a_fault_late_in_a_build_leaves_the_old_one_and_what_was_measured(model, tmp_path, monkeypatch, place):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "x")
+
+    made = api.build(model, tmp_path / "b")
+    record = made.directory / "sim" / "simulation.json"
+    record.parent.mkdir()
+    record.write_text("{}")
+    before = {path: path.read_bytes() for path in made.directory.rglob("*") if path.is_file()}
+    with monkeypatch.context() as patch:
+        patch.setattr(place, full)
+        with pytest.raises(OSError, match="No space left"):
+            api.build(model, tmp_path / "b", target_cycles=24)
+    assert {path: path.read_bytes() for path in made.directory.rglob("*") if path.is_file()} == before
+    assert api.build(model, tmp_path / "b").reused
+    assert not api.build(model, tmp_path / "b", target_cycles=24).reused
+    assert not record.exists()
+
+
 def test_key(tmp_path):
     folding = tmp_path / "f.json"
     folding.write_text("{}")

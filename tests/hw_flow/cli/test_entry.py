@@ -38,6 +38,9 @@ def last_line(capfd):
      "synthesis target 'xc9' is not known; choose one of xc7, xcup, ecp5, ice40, generic"),
     (["verify", "{model}", "--samples", "100000000000"],
      "--samples 100000000000: frames of 8 values; give at most 33,554,432 samples"),
+    (["verify", "{model}", "--profile", "quick"], "simulation profile 'quick' is not known; choose one of check, fast"),
+    (["cache", "trim", "--keep", "two"],
+     "size 'two' is not known; give bytes, or a number with K, M, G or T, for example 2G"),
     (["verify", "{model}", "--seed", "-1"],
      "Invalid value for '--seed' / '-s': Input should be greater than or equal to 0; see bitwright --help"),
     (["nonsense"], "No such command 'nonsense'.; see bitwright --help"),
@@ -87,6 +90,7 @@ def test_a_full_disk_and_an_interrupt(monkeypatch, capfd):
     assert last_line(capfd) == "bitwright: out/x: No space left on device; free space or check the path and its permissions"
     monkeypatch.setattr("hw_flow.pipeline.doctor.examine", interrupt)
     assert run(["doctor"]) == 130
+    assert last_line(capfd) == "bitwright: interrupted"
 
 
 def test_version(capfd):
@@ -126,6 +130,7 @@ def test_sigterm_cleans_up_as_ctrl_c_does():
     process.terminate()
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
+    assert err.splitlines()[-1] == "bitwright: interrupted"
     assert "Traceback" not in err
 
 

@@ -46,6 +46,16 @@ def test_json(model, build, capfd):
     assert {"compile simulator", "simulate", "simulate stalled", "golden model", "compare", "total"} <= set(result["seconds"])
 
 
+def test_fast_profile(model, build, capfd, monkeypatch):
+    import sim
+
+    built, profiles = sim.build, []
+    monkeypatch.setattr(sim, "build", lambda *given, profile: profiles.append(profile) or built(*given, profile=profile))
+    code, result = verify(capfd, model, "-o", build, "--target-cycles", 12, "--samples", 300, "--profile", "fast", "--stalls")
+    assert (code, result["bit_exact"], result["stalled_pass"], result["interval_cycles"]) == (0, True, True, 12)
+    assert profiles == ["fast", "fast"]
+
+
 def test_inputs_from_a_file(model, build, capfd, tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).uniform(0, 4, (5, 1, 8)))
     code, result = verify(capfd, model, "-o", build, "--target-cycles", 12, "--inputs", tmp_path / "x.npy")

@@ -6,6 +6,7 @@ import pytest
 
 from hw_flow import preflight
 from hw_flow.codesign.loop import default_evaluator
+from hw_flow.codesign.problem import Problem, parse
 from hw_flow.codesign.version import code_digest, measurement_version
 
 
@@ -34,10 +35,25 @@ def test_digest_leaves_out_what_only_shows(tmp_path: Path) -> None:
     assert code_digest(tmp_path) == before
 
 
+def problem_on(dataset: str) -> Problem:
+    types = {"weights": ["INT2"], "activations": ["UINT2"]}
+    return parse({"name": "any", "dataset": dataset, "model": {"features": [2, 4, 2]}, **types})
+
+
 def test_another_verilator_or_yosys_is_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     found = set()
     for verilator, yosys in (("5.0", "0.70"), ("5.1", "0.70"), ("5.0", "0.71")):
         tools = {"verilator": verilator, "yosys": yosys}
         monkeypatch.setattr(preflight, "check_tools", lambda tools=tools: tools)
-        found.add(default_evaluator().version)
+        found.add(default_evaluator(problem_on("digits")).version)
     assert len(found) == 3
+
+
+def test_other_samples_are_another_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(preflight, "check_tools", dict)
+    samples = tmp_path / "samples.csv"
+    versions = []
+    for content in ("1,2,a\n", "1,2,a\n", "1,3,a\n"):
+        samples.write_text(content)
+        versions.append(default_evaluator(problem_on(str(samples))).version)
+    assert versions[0] == versions[1] != versions[2]

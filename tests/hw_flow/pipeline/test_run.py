@@ -130,6 +130,27 @@ def test_changed_samples_train_afresh(tmp_path, monkeypatch, form):
     assert resumed == [False, False]
 
 
+@pytest.mark.parametrize("known_by", ["folder", "environment"])
+def test_changed_images_are_other_data(tmp_path, monkeypatch, known_by):
+    from hw_flow.pipeline.run import _data_digest
+    from quant_training.sources import IDX_FILES
+
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for file in IDX_FILES.values():
+        (folder / file).write_bytes(b"first")
+    if known_by == "environment":
+        monkeypatch.setenv("BITWRIGHT_DATA", str(tmp_path))
+        settings = {"data": "MNIST"}
+    else:
+        settings = {"data": {"name": "mnist", "folder": str(folder)}}
+    before = _data_digest(settings)
+    assert before == _data_digest(settings)
+    (folder / IDX_FILES["test_labels"]).write_bytes(b"second")
+    assert _data_digest(settings) != before
+    assert _data_digest({"data": "digits"}) is _data_digest({}) is None
+
+
 @pytest.mark.slow
 def test_from_training_to_report(tmp_path):
     config = RunConfig(
