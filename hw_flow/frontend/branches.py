@@ -68,6 +68,16 @@ class Joined(Op):
         # Where one side is constant the other decides; where they differ nothing is known.
         return np.where(a == b, a, np.where(a == 0, b, np.where(b == 0, a, np.nan)))
 
+    def one_jump(self, lo: FloatArray, hi: FloatArray) -> np.ndarray | None:
+        found: np.ndarray | None = None
+        for chain in (self.left, self.right):
+            a, b = lo, hi
+            for op in chain:
+                jump = op.one_jump(a, b)
+                found = jump if found is None else found if jump is None else found | jump
+                a, b = op.interval(a, b)
+        return found
+
     @property
     def size(self) -> int:
         return max([op.size for op in (*self.left, *self.right)], default=1)

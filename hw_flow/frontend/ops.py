@@ -60,6 +60,10 @@ class Op(ABC):
         """``(scale, offset)`` if the operator is ``x * scale + offset``."""
         return None
 
+    def one_jump(self, lo: FloatArray, hi: FloatArray) -> np.ndarray | None:
+        """Where bounds on the input leave open just which side of one jump of the result is taken; None if it has no jumps."""
+        return None
+
 
 def widen(lo: FloatArray, hi: FloatArray, exact: np.ndarray) -> Pair:
     """Add one float32 rounding to bounds of a result, except where it is known to be exact."""

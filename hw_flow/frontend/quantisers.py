@@ -47,6 +47,14 @@ class Quantiser(Op):
     def levels32(self, lo: FloatArray, hi: FloatArray) -> tuple[IntArray, IntArray]:
         """Smallest and largest level that float32 execution may give."""
 
+    def adjacent(self, one: IntArray, other: IntArray) -> np.ndarray:
+        """Where two levels ``[.., C]`` are the two sides of one boundary."""
+        near: np.ndarray = np.abs(one - other) == (2 if self.dtype == "BIPOLAR" else 1)
+        return near
+
+    def one_jump(self, lo: FloatArray, hi: FloatArray) -> np.ndarray:
+        return self.adjacent(*self.levels32(lo, hi))
+
     def level_sign(self) -> FloatArray:
         """+1 where the level rises with the input, -1 where it falls."""
         return np.ones(1)
@@ -243,6 +251,15 @@ class MultiThreshold(Quantiser):
     def dequantise(self, level: IntArray) -> np.ndarray:
         count = ((level - self.first) // self.stride).astype(np.float32)
         return (self.out_scale * count + self.out_bias).astype(np.float32)
+
+    def adjacent(self, one: IntArray, other: IntArray) -> np.ndarray:
+        # Neighbours, or apart by thresholds that coincide.
+        below, above = ((level - self.first) // self.stride for level in (np.minimum(one, other), np.maximum(one, other)))
+        known = (below >= 0) & (below < above) & (above <= self.steps.shape[1])
+        rows = np.arange(one.shape[-1]) if len(self.steps) > 1 else 0
+        last = self.steps.shape[1] - 1
+        same: np.ndarray = known & (self.steps[rows, np.clip(below, 0, last)] == self.steps[rows, np.clip(above - 1, 0, last)])
+        return same
 
     def sign(self) -> FloatArray:
         return np.array([np.sign(self.out_scale)])
