@@ -12,16 +12,19 @@ from models.errors import ModelError
 
 if TYPE_CHECKING:
     from models.checkpoint import load, load_weights, save
+    from models.convnet import ConvNet, ConvSpec
     from models.mlp import MLP, MLPSpec
-    from models.presets import PRESETS, build, spec_of
+    from models.presets import PRESETS, Network, Spec, build, spec_of
 
 __all__ = [
-    "ACTIVATION_TYPES", "MLP", "PRESETS", "SCALES", "WEIGHT_TYPES", "BitConfig", "MLPSpec", "ModelError",
+    "ACTIVATION_TYPES", "MLP", "PRESETS", "SCALES", "WEIGHT_TYPES", "BitConfig", "ConvNet", "ConvSpec", "MLPSpec", "ModelError",
+    "Network", "Spec",
     "build", "load", "load_weights", "save", "spec_of",
 ]
 
 _LAZY = {
     "load": "checkpoint", "load_weights": "checkpoint", "save": "checkpoint", "MLP": "mlp", "MLPSpec": "mlp",
+    "ConvNet": "convnet", "ConvSpec": "convnet", "Network": "presets", "Spec": "presets",
     "PRESETS": "presets", "build": "presets", "spec_of": "presets",
 }
 

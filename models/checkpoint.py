@@ -12,13 +12,12 @@ from torch import Tensor
 
 from models.bits import BitConfig
 from models.errors import ModelError
-from models.mlp import MLP, MLPSpec
-from models.presets import build
+from models.presets import Network, Spec, build, spec_of
 
 WEIGHTS, CONFIG = "weights.safetensors", "model.json"
 
 
-def save(model: MLP, directory: Path) -> None:
+def save(model: Network, directory: Path) -> None:
     """Write ``model`` into ``directory`` (made if needed); each file appears whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
     write_tensors(directory / WEIGHTS, model.state_dict())
@@ -26,7 +25,7 @@ def save(model: MLP, directory: Path) -> None:
     write_text(directory / CONFIG, json.dumps(description, indent=2))
 
 
-def load(directory: Path) -> MLP:
+def load(directory: Path) -> Network:
     """The network saved in ``directory``, in evaluation mode.
 
     Raises
@@ -42,11 +41,11 @@ def load(directory: Path) -> MLP:
     return model.eval()
 
 
-def load_config(path: Path) -> tuple[MLPSpec, BitConfig]:
+def load_config(path: Path) -> tuple[Spec, BitConfig]:
     """Shape and types from a ``model.json``."""
     try:
         data = json.loads(path.read_text())
-        return MLPSpec.from_dict(data["model"]), BitConfig.from_dict(data["bits"])
+        return spec_of(data["model"]), BitConfig.from_dict(data["bits"])
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such file; give the folder that training wrote") from error
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
@@ -54,7 +53,7 @@ def load_config(path: Path) -> tuple[MLPSpec, BitConfig]:
         raise ModelError(f"{path}: not a network description ({reason}); train or copy it again") from error
 
 
-def load_weights(model: MLP, source: Path | MLP, *, strict: bool = True) -> list[str]:
+def load_weights(model: Network, source: Path | Network, *, strict: bool = True) -> list[str]:
     """Start ``model`` from the float weights of another network, whatever its bit configuration.
 
     Takes weights, biases and normalisation. Learned scales are copied where source and ``model`` give
@@ -72,7 +71,7 @@ def load_weights(model: MLP, source: Path | MLP, *, strict: bool = True) -> list
     Names of the tensors that were not taken.
     """
     bits: BitConfig | None
-    if isinstance(source, MLP):
+    if isinstance(source, Network):
         state: dict[str, Tensor] = source.state_dict()
         where, bits = "source network", source.bits
     else:
@@ -155,6 +154,6 @@ def parameter_count(model: torch.nn.Module) -> int:
     return sum(p.numel() for name, p in model.named_parameters() if name.endswith("linear.weight"))
 
 
-def describe(model: MLP) -> dict[str, Any]:
+def describe(model: Network) -> dict[str, Any]:
     """Shape and types as plain values."""
     return {"model": model.spec.to_dict(), "bits": model.bits.to_dict(), "weights": parameter_count(model)}

@@ -14,11 +14,11 @@ from lightning.pytorch.callbacks import Callback, Checkpoint
 from torch import Tensor
 from torch.nn import functional
 
-from models.mlp import MLP
+from models.presets import Network
 from quant_training.config import TrainConfig
 from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
-from quant_training.metrics import accuracy_of, loss_of
+from quant_training.metrics import accuracy_of, logits_of, loss_of
 
 
 class Batches:
@@ -51,7 +51,7 @@ class Batches:
 class QuantModule(pl.LightningModule):
     """Quantisation-aware training of one network on tensors in memory."""
 
-    def __init__(self, model: MLP, data: Dataset, config: TrainConfig) -> None:
+    def __init__(self, model: Network, data: Dataset, config: TrainConfig) -> None:
         super().__init__()
         self.model, self.config = model, config
         self.image = data.input_shape[-2:] if len(data.input_shape) >= 2 else None
@@ -125,7 +125,7 @@ class QuantModule(pl.LightningModule):
         if len(self.val_y):
             self.model.eval()
             with torch.no_grad():
-                logits = self.model.classify(self.val_x)
+                logits = logits_of(self.model, self.val_x)
             self.model.train()
             row["val_loss"] = float(loss_of(logits, self.val_y, self.config.loss))
             row["val_accuracy"] = accuracy_of(logits, self.val_y)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.mlp import MLP
+from models.presets import Network
 from quant_training.dataset import Split
 
 
@@ -36,7 +36,17 @@ def accuracy_of(logits: Tensor, labels: Tensor) -> float:
     return float((predict(logits) == labels).to(torch.float64).mean())
 
 
-def evaluate(model: MLP, data: Split, batch_size: int = 10_000) -> float:
+# Elements of input images in one part; feature maps hold some hundred times as many.
+_MAPS = 200_000
+
+
+def logits_of(model: Network, x: Tensor) -> Tensor:
+    """Logits ``[N, classes]`` of quantised inputs, in parts that keep feature maps small."""
+    size = max(1, len(x) if len(model.spec.frame) == 1 else _MAPS // model.spec.inputs)
+    return torch.cat([model.classify(x[begin:begin + size]) for begin in range(0, len(x), size)])
+
+
+def evaluate(model: Network, data: Split, batch_size: int = 10_000) -> float:
     """Accuracy of ``model``, in evaluation mode, on all samples of ``data``; 0 to 1, NaN if there are none."""
     if not len(data):
         return float("nan")
@@ -47,6 +57,6 @@ def evaluate(model: MLP, data: Split, batch_size: int = 10_000) -> float:
     with torch.no_grad():
         for start in range(0, len(y), batch_size):
             rows = slice(start, start + batch_size)
-            right += int((predict(model(x[rows].to(device))).cpu() == y[rows]).sum())
+            right += int((predict(logits_of(model, model.quantise(x[rows].to(device)))).cpu() == y[rows]).sum())
     model.train(training)
     return right / len(y)

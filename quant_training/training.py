@@ -21,7 +21,7 @@ from quant_training.errors import TrainingError
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
-    from models.mlp import MLP
+    from models import Network
 
 RESUME = "resume.ckpt"
 
@@ -41,7 +41,7 @@ class TrainResult:
     directory : where it was saved, or None.
     """
 
-    model: MLP
+    model: Network
     data: Dataset
     train_accuracy: float
     val_accuracy: float
@@ -77,7 +77,7 @@ def run_training(config: TrainConfig) -> TrainResult:
     return train(model, data, config)
 
 
-def train(model: MLP, data: Dataset, config: TrainConfig) -> TrainResult:
+def train(model: Network, data: Dataset, config: TrainConfig) -> TrainResult:
     """Train ``model`` in place on ``data``; ``config.model``, ``bits``, ``data`` and ``start`` are not used.
 
     With several devices Lightning runs the program once for each; all but the first process end in here.
@@ -115,7 +115,7 @@ def train(model: MLP, data: Dataset, config: TrainConfig) -> TrainResult:
     return result
 
 
-def _fit(model: MLP, data: Dataset, config: TrainConfig, snapshot: Path | None) -> Any:
+def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | None) -> Any:
     import torch
 
     # Lightning takes seconds to load; a caller that trains often pays it once.
@@ -192,7 +192,7 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _check_fit(model: MLP, data: Dataset, config: TrainConfig) -> None:
+def _check_fit(model: Network, data: Dataset, config: TrainConfig) -> None:
     if model.spec.inputs != data.features:
         shape = " x ".join(map(str, data.input_shape))
         raise TrainingError(
@@ -213,7 +213,7 @@ def _check_fit(model: MLP, data: Dataset, config: TrainConfig) -> None:
         raise TrainingError("resume needs the folder of the run; set output")
 
 
-def _run_key(model: MLP, data: Dataset, config: TrainConfig) -> str:
+def _run_key(model: Network, data: Dataset, config: TrainConfig) -> str:
     """Hash of all that determines the result, so that a snapshot of another run is not continued."""
     settings = config.model_dump(mode="json", exclude={"output", "resume", "progress", "checkpoint_seconds", "threads"})
     settings |= {"spec": model.spec.to_dict(), "bits": model.bits.to_dict()}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hw_flow.frontend import Program
     from hw_flow.ir.tensor import FloatArray
     from hw_flow.rtl.design import Design
-    from models import MLP
+    from models import Network
     from quant_training import Dataset
 
 # Part of every result's key: raised whenever the same point may measure differently.
@@ -139,7 +139,7 @@ def _simulate(program: Program, design: Design, frames: FloatArray, steps: Steps
     return run, run.comparison.ties
 
 
-def _export(model: MLP, x: np.ndarray, path: Path) -> Path:
+def _export(model: Network, x: np.ndarray, path: Path) -> Path:
     """Write the QONNX file, checked against Brevitas on frames ``x``."""
     from hw_flow import export
 
@@ -150,19 +150,17 @@ def _export(model: MLP, x: np.ndarray, path: Path) -> Path:
     return path
 
 
-def _network(problem: Problem, point: Point) -> MLP:
+def _network(problem: Problem, point: Point) -> Network:
     import models
 
-    widths = problem.features
-    spec = models.MLPSpec(widths[0], widths[1:-1], widths[-1])
     bits = models.BitConfig(
         point.weights, point.activations, input=point.input, weight_scale=(problem.model.weight_scale,),
         per_channel=(problem.model.per_channel,),
     )
-    return models.build(spec, bits, seed=problem.search.seed)
+    return models.build(problem.spec, bits, seed=problem.search.seed)
 
 
-def _fit(model: MLP, problem: Problem, data: Dataset, epochs: int, learning_rate: float) -> None:
+def _fit(model: Network, problem: Problem, data: Dataset, epochs: int, learning_rate: float) -> None:
     import torch
 
     from hw_flow.codesign.finetune import fit
@@ -175,7 +173,7 @@ def _fit(model: MLP, problem: Problem, data: Dataset, epochs: int, learning_rate
     )
 
 
-def _accuracy(model: MLP, data: Dataset, part: str) -> float:
+def _accuracy(model: Network, data: Dataset, part: str) -> float:
     import torch
 
     from hw_flow.codesign.finetune import accuracy

@@ -8,11 +8,11 @@ import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from models import MLP
+    from models import Network
 
 
 def fit(
-    model: MLP, x: torch.Tensor, y: torch.Tensor, *, epochs: int, learning_rate: float, batch_size: int, seed: int
+    model: Network, x: torch.Tensor, y: torch.Tensor, *, epochs: int, learning_rate: float, batch_size: int, seed: int
 ) -> None:
     """Train ``model`` in place with Adam and one cosine decay; leaves it in evaluation mode.
 
@@ -37,7 +37,7 @@ def fit(
     model.eval()
 
 
-def accuracy(model: MLP, x: torch.Tensor, y: torch.Tensor) -> float:
+def accuracy(model: Network, x: torch.Tensor, y: torch.Tensor) -> float:
     """Fraction of ``[N, inputs]`` classified as ``y``."""
     with torch.no_grad():
         return float((model(x).argmax(1) == y).double().mean())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hw_flow.errors import FlowError
 from hw_flow.pipeline.config import line_of
 from models import ACTIVATION_TYPES, WEIGHT_TYPES
+
+if TYPE_CHECKING:
+    from models import Spec
 
 OBJECTIVES = {"accuracy": "maximize", "luts": "minimize", "latency_cycles": "minimize", "interval_cycles": "minimize"}
 
@@ -41,7 +44,7 @@ class Dataset(_Section):
 
 
 class Model(_Section):
-    """A fully connected network: a named preset, or the widths from input to classes; and how weights are scaled."""
+    """A network: a named preset, or the widths of a fully connected one from input to classes; and how weights are scaled."""
 
     preset: str | None = None
     features: tuple[int, ...] | None = Field(default=None, min_length=3)
@@ -159,18 +162,17 @@ class Problem(_Section):
         return self
 
     @property
-    def features(self) -> tuple[int, ...]:
-        """Width of every layer from the input to the classes."""
-        if self.model.features is not None:
-            return self.model.features
-        from models import spec_of
+    def spec(self) -> Spec:
+        """Shape of the network."""
+        from models import MLPSpec, spec_of
 
-        return spec_of(str(self.model.preset)).widths
+        widths = self.model.features
+        return spec_of(str(self.model.preset)) if widths is None else MLPSpec(widths[0], widths[1:-1], widths[-1])
 
     @property
     def depth(self) -> int:
-        """Number of matrix layers."""
-        return len(self.features) - 1
+        """Number of layers with weights."""
+        return len(self.model.features) - 1 if self.model.features is not None else self.spec.layers
 
     @property
     def directions(self) -> tuple[str, ...]:

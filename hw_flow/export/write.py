@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hw_flow.errors import FlowError
+from hw_flow.export.brevitas import note_order, restore_unsigned_bits
 from hw_flow.export.check import check
-from hw_flow.export.unsigned import restore_unsigned_bits
 from hw_flow.storage import write_bytes
 
 if TYPE_CHECKING:
-    from models import MLP
+    from models import Network
     from quant_training import Dataset
 
 SAMPLE_INPUT, EXPECTED_OUTPUT = "sample_input.npy", "expected_output.npy"
@@ -53,7 +53,7 @@ class ExportResult:
         return {name: str(value) if isinstance(value, Path) else value for name, value in vars(self).items()}
 
 
-def export(model: MLP, data: Dataset | np.ndarray, path: str | Path) -> ExportResult:
+def export(model: Network, data: Dataset | np.ndarray, path: str | Path) -> ExportResult:
     """Write ``model`` to the QONNX file ``path`` and check that QONNX execution equals Brevitas.
 
     Parameters
@@ -102,17 +102,17 @@ def export_checkpoint(trained: str | Path, output: str | Path) -> dict[str, Any]
     return export(models.load(trained), config.data.load(), output).to_json()
 
 
-def _samples(model: MLP, data: Dataset | np.ndarray) -> np.ndarray:
+def _samples(model: Network, data: Dataset | np.ndarray) -> np.ndarray:
     x = np.asarray(data if isinstance(data, np.ndarray) else data.test.take(_SAMPLES).x, dtype=np.float32)
-    x = x.reshape(len(x), math.prod(x.shape[1:]))
-    if x.shape[0] == 0 or x.shape[1] != model.spec.inputs:
+    frame = model.spec.frame
+    if x.shape[0] == 0 or math.prod(x.shape[1:]) != math.prod(frame):
         raise FlowError(
-            f"export: samples have shape {list(x.shape)}; the network takes [N, {model.spec.inputs}] with N at least 1"
+            f"export: samples have shape {list(x.shape)}; the network takes [N, {', '.join(map(str, frame))}] with N at least 1"
         )
-    return x
+    return x.reshape(len(x), *frame)
 
 
-def _metadata(model: MLP, data: Dataset | np.ndarray) -> dict[str, str]:
+def _metadata(model: Network, data: Dataset | np.ndarray) -> dict[str, str]:
     entries = {"bitwright.bits": model.bits.to_json(), "bitwright.model": json.dumps(model.spec.to_dict())}
     if not isinstance(data, np.ndarray):
         entries |= {
@@ -121,7 +121,7 @@ def _metadata(model: MLP, data: Dataset | np.ndarray) -> dict[str, str]:
     return entries
 
 
-def _qonnx(model: MLP, x: np.ndarray, metadata: dict[str, str]) -> bytes:
+def _qonnx(model: Network, x: np.ndarray, metadata: dict[str, str]) -> bytes:
     """Bytes of the cleaned-up QONNX file, at batch size 1."""
     import torch
     from brevitas.export import export_qonnx
@@ -135,6 +135,7 @@ def _qonnx(model: MLP, x: np.ndarray, metadata: dict[str, str]) -> bytes:
         export_qonnx(model, args=torch.from_numpy(x[:1]), export_path=str(file), dynamo=False)
         exported = ModelWrapper(str(file))
         restore_unsigned_bits(exported.graph, model)
+        note_order(exported.graph)
         cleaned = cleanup_model(exported)
     for key, value in metadata.items():
         entry = cleaned.model.metadata_props.add()

@@ -128,5 +128,5 @@ def test_another_network_is_refused(network: models.MLP, x: np.ndarray) -> None:
     with pytest.raises(FlowError) as error:
         check(network, other, x, WHERE)
     assert str(error.value) == (
-        f"net.onnx: the export has 2 matrix products and 2 activation quantisers, the network 3 of each; {FAULT}"
+        f"net.onnx: the export has 2 matrix products and 2 activation quantisers, the network 3 and 3; {FAULT}"
     )
