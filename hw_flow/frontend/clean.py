@@ -1,6 +1,6 @@
 """Bring a model into the one form that the rest of the front end reads.
 
-One input, one output, a chain of nodes between them, constants folded (quantisers of weights stay,
+One input, one output, standard operators between them, constants folded (quantisers of weights stay,
 they carry the integer types), every shape known, and no node that names the batch size.
 """
 
@@ -14,6 +14,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.infer_shapes import InferShapes
 
 from hw_flow.errors import FlowError
+from hw_flow.frontend.ranks import check_ranks
+from hw_flow.frontend.rewrite import rewrite
 from hw_flow.frontend.support import check_operators
 
 # Reserved batch size for the check that no node moves, splits or counts the batch axis.
@@ -28,8 +30,10 @@ def clean(proto: onnx.ModelProto, where: str) -> ModelWrapper:
     graph = model.graph
     _drop_static_inputs(graph)
     _drop_dead_nodes(graph)
+    rewrite(graph)
     check_operators(graph)
     _check_interface(graph, where)
+    check_ranks(graph)
     _normalise_rounding(graph)
     batch = max(1, graph.input[0].type.tensor_type.shape.dim[0].dim_value)
     _set_batch(graph, batch)

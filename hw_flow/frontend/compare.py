@@ -8,16 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw_flow.errors import FlowError
-from hw_flow.frontend.errorbound import adjacent, inner_step, level_bounds, value_bounds
+from hw_flow.frontend.errorbound import inner_step, level_bounds, value_bounds
 from hw_flow.frontend.program import Program, batches, dequantise
 from hw_flow.frontend.regions import Region
 from hw_flow.frontend.thresholds import LevelFunction
 from hw_flow.ir import execute
-from hw_flow.ir.nodes import matmul
 from hw_flow.ir.tensor import IntArray
 
 # Stands for a value of QONNX's that no level has.
 _NO_LEVEL = -(2**62)
+# Elements that bounds on a batch of frames may take.
+_BUDGET = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -93,22 +94,21 @@ def _hardware(program: Program, outputs: Mapping[str, np.ndarray] | np.ndarray |
 
 def _compare_batch(program: Program, x: np.ndarray, hardware: IntArray | None, tally: _Tally) -> None:
     golden = execute(program.graph, program.quantise_input(x))
-    entry = program.plan.entry
-    source = program.graph.inputs[0]
-    flat = golden[source].reshape(len(x), -1)
-    values = program.floats(x).reshape(len(x), -1) if entry is None else entry.dequantise(flat)
+    source = program.plan.source
+    known = {source.name: source.to_stream(program.floats(x)) if program.plan.entry is None
+             else source.dequantise(golden[source.name])}
     for order, region in enumerate(program.regions):
-        level = golden[region.sink.name].reshape(len(x), -1)
-        _compare_region(program, order, (flat, values, level), tally)
-        flat = level
-        values = dequantise(region, level)
-    if hardware is not None and (wrong := hardware != level).any():
+        _compare_region(program, order, golden, known, tally)
+        known[region.sink.name] = dequantise(region, golden[region.sink.name])
+    last = program.regions[-1]
+    level = golden[last.sink.name]
+    if hardware is not None and (wrong := hardware != level.reshape(len(x), -1)).any():
         frame, element = np.argwhere(wrong)[0]
-        node = program.regions[-1].nodes[-1]
+        node = last.nodes[-1]
         tally.miss(len(program.regions), node, f"{node}: frame {tally.frames + frame}, element {element}: hardware gives "
-                   f"{hardware[frame, element]}, the golden model {level[frame, element]}", int(wrong.sum()))
+                   f"{hardware[frame, element]}, the golden model {level.reshape(len(x), -1)[frame, element]}", int(wrong.sum()))
     whole = program.reference.run(program.reference.moving(), {program.reference.source: program.floats(x)})
-    ours = program.finish({program.graph.outputs[0]: golden[program.graph.outputs[0]]})
+    ours = program.finish({program.graph.outputs[0]: level})
     theirs = whole[program.reference.sink]
     tally.agreement += int((_decision(ours) == _decision(theirs)).all(axis=1).sum())
 
@@ -118,32 +118,68 @@ def _decision(y: np.ndarray) -> np.ndarray:
     return y.argmax(axis=-1) if y.shape[-1] > 1 else y[..., 0]
 
 
-def _compare_region(program: Program, order: int, data: tuple[IntArray, np.ndarray, IntArray], tally: _Tally) -> None:
-    """Region number ``order`` on ``data``: golden inputs, the same in float32, and golden outputs, each ``[N, E]``."""
-    region, (source, x, level) = program.regions[order], data
-    found = program.reference.run(region.nodes, {region.source.name: x.reshape(len(x), *region.source.frame)})[region.sink.name]
-    found = found.reshape(len(x), -1)
-    rows = np.flatnonzero((found != dequantise(region, level)).any(axis=1))
+@dataclass(frozen=True, eq=False)
+class _Frames:
+    """Frames of a region: its inputs as integers and as QONNX's float32, its golden output, each ``[N, *shape]``."""
+
+    sources: tuple[IntArray, ...]
+    fed: tuple[np.ndarray, ...]
+    level: IntArray
+
+    def only(self, rows: IntArray) -> _Frames:
+        return _Frames(tuple(part[rows] for part in self.sources), tuple(part[rows] for part in self.fed), self.level[rows])
+
+
+def _compare_region(program: Program, order: int, golden: Mapping[str, IntArray], known: Mapping[str, np.ndarray],
+                    tally: _Tally) -> None:
+    """Region number ``order`` on golden integers and what QONNX's float32 makes of them."""
+    region = program.regions[order]
+    names = [source.name for source in region.sources]
+    frames = _Frames(tuple(golden[name] for name in names), tuple(known[name] for name in names), golden[region.sink.name])
+    feed = {source.tensor: source.to_frame(x) for source, x in zip(region.sources, frames.fed, strict=True)}
+    found = region.sink.to_stream(program.reference.run(region.nodes, feed)[region.sink.tensor])
+    ours = dequantise(region, frames.level)
+    rows = np.flatnonzero((found != ours).reshape(len(found), -1).any(axis=1))
     if not len(rows):
         return
-    source, x, level, found = source[rows], x[rows], level[rows], found[rows]
+    size = max(1, _BUDGET // _widest(region))
+    for begin in range(0, len(rows), size):
+        part = rows[begin:begin + size]
+        _judge(region, order, frames.only(part), found[part], (part, tally))
+
+
+def _widest(region: Region) -> int:
+    """Elements of the largest array that bounds on one frame need."""
+    window = getattr(region.core, "window", None)
+    taps = 1 if window is None else window.taps
+    return taps * max(int(np.prod(tensor.shape)) for tensor in (*region.sources, region.sink))
+
+
+def _judge(region: Region, order: int, frames: _Frames, found: np.ndarray, place: tuple[IntArray, _Tally]) -> None:
+    """Count ties and mismatches of frames that differ somewhere; ``found`` is QONNX's result in the order of the stream."""
+    rows, tally = place
     seen = _levels(region, found)
+    channels = found.shape[-1]
     if region.quantiser is None and not region.select:
-        allowed = _same_value(region, (source, x, level), found)
-        differ = ~allowed | (seen != level)
+        allowed = _same_value(region, frames, found.reshape(-1, channels)).reshape(found.shape)
+        differ = ~allowed | (seen != frames.level)
     else:
-        differ = found != dequantise(region, level)
-        allowed = _same_index(region, (source, x, level), seen) if region.select else _tie(region, (source, x, level), seen)
+        differ = found != dequantise(region, frames.level)
+        if region.select:
+            allowed = _same_index(region, frames, seen)
+        else:
+            allowed = _tie(region, frames, seen.reshape(-1, channels)).reshape(found.shape)
     tally.ties += int((differ & allowed).sum())
-    wrong = np.argwhere(differ & ~allowed)
+    wrong = np.argwhere((differ & ~allowed).reshape(len(found), -1))
     if len(wrong):
         frame, element = wrong[0]
-        node = region.nodes[-1]
+        node = region.nodes[-1] if region.nodes else region.sink.tensor
+        at = (int(frame), *(int(place) for place in np.unravel_index(element, found.shape[1:])))
         tally.miss(order, node, f"{node}: frame {tally.frames + rows[frame]}, element {element}: "
-                   f"{_contrast(region, level, seen, found, (frame, element))}", len(wrong))
+                   f"{_contrast(region, frames.level, seen, found, at)}", len(wrong))
 
 
-def _contrast(region: Region, level: IntArray, seen: IntArray, found: np.ndarray, at: tuple[int, int]) -> str:
+def _contrast(region: Region, level: IntArray, seen: IntArray, found: np.ndarray, at: tuple[int, ...]) -> str:
     """What the two sides give at one element; as values where QONNX's is no other level."""
     if seen[at] in (level[at], _NO_LEVEL):
         return (f"QONNX gives {float(found[at])!r}, the golden model {float(dequantise(region, level)[at])!r} "
@@ -154,61 +190,57 @@ def _contrast(region: Region, level: IntArray, seen: IntArray, found: np.ndarray
 def _levels(region: Region, found: np.ndarray) -> IntArray:
     """Levels behind QONNX's values; a value off the quantiser's grid becomes an impossible level.
 
-    Raw accumulators go to the nearest integer, as float32 may have moved them: `_same_value` judges the values.
+    Raw accumulators go to the nearest integer, as float32 may have moved them: `_same_value` judges the values. Those with a
+    function behind them have no level that could be found.
     """
+    sink = region.sink
+    if sink.after:
+        return np.full(found.shape, _NO_LEVEL)
     with np.errstate(over="ignore", invalid="ignore"):
-        exact = (found.astype(np.float64) - region.sink.offset.value) / region.sink.scale.value
+        exact = (found.astype(np.float64) - sink.offset.value) / sink.scale.value
         known = np.abs(exact) < 2.0**60
         seen: IntArray = np.where(known, np.rint(np.where(known, exact, 0.0)), 0.0).astype(np.int64)
         if region.quantiser is not None:
-            known &= region.quantiser.dequantise(seen) == found
+            known &= region.quantiser.dequantise(seen.reshape(-1, found.shape[-1])).reshape(found.shape) == found
     return np.where(known, seen, _NO_LEVEL)
 
 
-def _accumulators(region: Region, source: IntArray) -> IntArray:
-    """Exact integers that the element-wise part of ``region`` starts from, by the file's weights."""
-    if region.linear is None:
-        return source
-    weights = region.linear.weights.values
-    return matmul(source.reshape(len(source), -1, weights.shape[1]), weights.T).reshape(len(source), -1)
-
-
-def _same_value(region: Region, data: tuple[IntArray, np.ndarray, IntArray], found: np.ndarray) -> np.ndarray:
+def _same_value(region: Region, frames: _Frames, found: np.ndarray) -> np.ndarray:
     """Where raw accumulators are the exact ones, stand for the exact value, and QONNX's value lies inside its error bound."""
-    source, x, level = data
+    level = frames.level.reshape(found.shape)
     value, error = level.astype(np.float64), np.zeros(level.shape)
     for op in (*region.start, *region.ops):
         value, error = op.approx(value, error)
-    scaled, offset = level * region.sink.scale.value, region.sink.offset.value
-    error = error + 2.0**-50 * (np.abs(scaled) + np.abs(offset))
-    least, most = value_bounds(region, x, source)
-    exact = (_accumulators(region, source) == level) & (np.abs(scaled + offset - value) <= error)
+    stands, slack = region.sink.real(level)
+    error = error + slack + 2.0**-50 * (np.abs(stands) + np.abs(region.sink.offset.value))
+    least, most = value_bounds(region, frames.fed, frames.sources)
+    exact = (region.integers(*frames.sources).reshape(level.shape) == level) & (np.abs(stands - value) <= error)
     same: np.ndarray = exact & (least <= found) & (found <= most)
     return same
 
 
-def _same_index(region: Region, data: tuple[IntArray, np.ndarray, IntArray], seen: IntArray) -> np.ndarray:
+def _same_index(region: Region, frames: _Frames, seen: IntArray) -> np.ndarray:
     """Where the golden index is the exact one, and float32 may take the element that QONNX chose for the largest."""
-    source, x, level = data
-    least, most = value_bounds(region, x, source)
-    known = (seen >= 0) & (seen < source.shape[1])
-    theirs = np.where(known, seen, 0)
-    reach = np.take_along_axis(most, theirs, axis=1) >= np.take_along_axis(least, level, axis=1)
+    least, most = value_bounds(region, frames.fed, frames.sources)
+    source, level, theirs = frames.sources[0].reshape(least.shape), frames.level.reshape(-1, 1), seen.reshape(-1, 1)
+    known = (theirs >= 0) & (theirs < least.shape[-1])
+    reach = np.take_along_axis(most, np.where(known, theirs, 0), axis=1) >= np.take_along_axis(least, level, axis=1)
     same: np.ndarray = known & reach & (level == source.argmax(axis=1)[:, None])
-    return same
+    return same.reshape(seen.shape)
 
 
-def _tie(region: Region, data: tuple[IntArray, np.ndarray, IntArray], seen: IntArray) -> np.ndarray:
+def _tie(region: Region, frames: _Frames, seen: IntArray) -> np.ndarray:
     """Where float32 rounding alone explains that QONNX's level is not the golden one.
 
     The golden level must be the exact one, QONNX's the next to it, and the boundary between the two inside the error
     bound of the value before rounding. Quantisers inside the region may pass on a step of their own, which can be larger.
     """
-    source, x, level = data
     assert region.quantiser is not None
-    low, high = level_bounds(region, x, source)
+    level = frames.level.reshape(seen.shape)
+    low, high = level_bounds(region, frames.fed, frames.sources)
     inside = (low <= np.minimum(level, seen)) & (np.maximum(level, seen) <= high)
-    exact = LevelFunction((*region.start, *region.ops), region.quantiser)(_accumulators(region, source))
-    near = adjacent(region.quantiser, level, seen) | inner_step(region, x, source)
+    function = LevelFunction((*region.start, *region.ops), region.quantiser)
+    exact = function(region.integers(*frames.sources).reshape(level.shape))
+    near = region.quantiser.adjacent(level, seen) | inner_step(region, frames.fed, frames.sources)
     tie: np.ndarray = inside & near & (level == exact)
     return tie

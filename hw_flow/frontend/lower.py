@@ -1,118 +1,347 @@
-"""Regions to the dataflow graph: exact integer weights, types and thresholds."""
+"""Regions to the dataflow graph: nodes, exact integer types, ranges and thresholds."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from hw_flow.errors import FlowError
+from hw_flow.frontend.activation import Difference, Solution, solve_region
+from hw_flow.frontend.cores import Depthwise, Linear, Move, Pooling, Product, Sum
 from hw_flow.frontend.numeric import Const
 from hw_flow.frontend.regions import Integers, Plan, Region
-from hw_flow.frontend.thresholds import LevelFunction, solve
-from hw_flow.ir import MVAU, Graph, LabelSelect, Node, Tensor, Thresholding, Thresholds, smallest_datatype
+from hw_flow.frontend.thresholds import LevelFunction
+from hw_flow.frontend.weights import narrowest
+from hw_flow.ir import (
+    MVAU,
+    VVAU,
+    Add,
+    Concat,
+    GlobalPool,
+    Graph,
+    LabelSelect,
+    Multiply,
+    Node,
+    Pool,
+    Slice,
+    SlidingWindow,
+    Tensor,
+    Thresholding,
+    Thresholds,
+    smallest_datatype,
+)
+from hw_flow.ir.nodes import Shape
 from hw_flow.ir.tensor import FloatArray, IntArray
 
 # The golden model multiplies in float64; accumulators beyond this would not be exact there.
 _EXACT = 2**53
 
-Shape = tuple[int, ...]
+Range = tuple[IntArray, IntArray]
 
 
 def lower(plan: Plan, name: str) -> Graph:
     """The integer graph of ``plan``."""
-    shapes = _shapes(plan.regions)
     assert plan.source.dtype is not None
-    tensors = {plan.source.name: _tensor(plan.source, shapes[0], plan.source.dtype)}
-    nodes: list[Node] = []
-    counts: dict[str, int] = {}
-    for region, shape in zip(plan.regions, shapes[1:], strict=True):
-        source = tensors[region.source.name]
-        kind = "LabelSelect" if region.select else "MVAU" if region.linear else "Thresholding"
-        label = f"{kind}_{counts.setdefault(kind, 0)}"
-        counts[kind] += 1
-        node, dtype = _node(region, source, shape, label)
-        tensors[region.sink.name] = _tensor(region.sink, shape, dtype)
-        nodes.append(node)
-    return Graph(name, tuple(nodes), tensors, (plan.source.name,), (plan.regions[-1].sink.name,))
+    builder = _Builder()
+    builder.tensor(plan.source, plan.source.dtype)
+    for region in plan.regions:
+        builder.add(region)
+    return Graph(name, tuple(builder.nodes), builder.tensors, (plan.source.name,), (plan.regions[-1].sink.name,))
 
 
-def ranges(weights: IntArray, low: int, high: int) -> tuple[IntArray, IntArray]:
-    """Exact smallest and largest accumulator of each row for inputs from ``low`` to ``high``."""
-    positive, negative = weights.clip(min=0).sum(axis=1), weights.clip(max=0).sum(axis=1)
-    return positive * low + negative * high, positive * high + negative * low
+def ranges(weights: IntArray, low: IntArray | int, high: IntArray | int) -> Range:
+    """Exact smallest and largest accumulator of each row for inputs from ``low`` to ``high`` (one, or one per column)."""
+    positive, negative = weights.clip(min=0), weights.clip(max=0)
+    if np.size(low) == 1:
+        above, below = positive.sum(axis=1), negative.sum(axis=1)
+        return above * low + below * high, above * high + below * low
+    least, most = np.asarray(low, dtype=np.int64), np.asarray(high, dtype=np.int64)
+    bottom: np.ndarray = positive @ least + negative @ most
+    top: np.ndarray = positive @ most + negative @ least
+    return bottom, top
 
 
-def _node(region: Region, source: Tensor, shape: Shape, name: str) -> tuple[Node, str]:
-    inputs, outputs = (source.name,), (region.sink.name,)
-    if region.select:
-        select = LabelSelect(name=name, inputs=inputs, outputs=outputs, source=region.nodes)
-        return select, smallest_datatype(0, source.channels - 1)
-    low, high = (np.array([end]) for end in source.limits)
-    if region.linear is None:
-        assert region.quantiser is not None
-        low, high = np.repeat(low, source.elements), np.repeat(high, source.elements)
-        found, dtype = _thresholds(region, low, high, shape, f"input '{source.name}'")
-        return Thresholding(name=name, inputs=inputs, outputs=outputs, source=region.nodes, thresholds=found), dtype
-    weights = region.linear.weights
-    low, high = ranges(weights.values, *source.limits)
-    if max(-int(low.min()), int(high.max())) >= _EXACT:
-        raise FlowError(f"{region.linear.node}: accumulators reach {max(-int(low.min()), int(high.max())):,}, more than 53 bits; "
-                        "quantise its input or its weights further")
-    acc = smallest_datatype(int(low.min()), int(high.max()))
-    thresholds: Thresholds | None = None
-    dtype = acc
-    if region.quantiser is not None:
-        low, high = (np.tile(ends, region.linear.vectors) for ends in (low, high))
-        thresholds, dtype = _thresholds(region, low, high, shape, region.linear.node)
-    node = MVAU(name=name, inputs=inputs, outputs=outputs, source=region.nodes, weights=weights.values,
-                weight_dtype=weights.dtype, acc_dtype=acc, thresholds=thresholds)
-    return node, dtype
+@dataclass
+class _Builder:
+    """Adds regions one by one; ``ranges`` holds the exact limits of each tensor, ``[1]`` or one per channel."""
 
+    nodes: list[Node] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    ranges: dict[str, Range] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
-def _thresholds(region: Region, low: IntArray, high: IntArray, shape: Shape, where: str) -> tuple[Thresholds, str]:
-    """Solve a region, then one row per channel (or one for all) instead of one per element."""
-    assert region.quantiser is not None
-    found, dtype = solve(LevelFunction((*region.start, *region.ops), region.quantiser), low, high, where)
-    values, falling = found.values, found.descending
-    if len(values) > 1:
-        values, falling = values.reshape(-1, shape[-1], found.levels), falling.reshape(-1, shape[-1])
-        if not (values == values[:1]).all() or not (falling == falling[:1]).all():
-            raise FlowError(f"{region.quantiser.node}: the function before it differs between positions of one channel (frame "
-                            f"{list(shape)}); use parameters per channel, the last axis")
-        values, falling = values[0], falling[0]
-        if (values == values[0]).all() and (falling == falling[0]).all():
-            values, falling = values[:1], falling[:1]
-    return Thresholds(np.ascontiguousarray(values), falling.copy(), found.base, found.step), dtype
+    def tensor(self, made: Integers, dtype: str, span: Range | None = None) -> None:
+        """Declare a tensor that stands for an ONNX tensor."""
+        self._declare(Tensor(made.name, made.shape, dtype, _per_channel(made.scale), _per_channel(made.offset)), span)
 
+    def _declare(self, tensor: Tensor, span: Range | None) -> None:
+        low, high = tensor.limits
+        self.tensors[tensor.name] = tensor
+        self.ranges[tensor.name] = span if span is not None else (np.array([low]), np.array([high]))
 
-def _shapes(regions: tuple[Region, ...]) -> list[Shape]:
-    """Stream shape of each tensor of the chain: what the next matrix product reads, without axes of size 1."""
-    last = regions[-1]
-    shapes = [_squeeze(last.sink.frame)]
-    for region in reversed(regions):
-        after = shapes[0]
-        if region.linear is not None:
-            before = _squeeze(region.linear.frame)
-            made = (*before[:-1], region.linear.weights.values.shape[0])
-            if made != after:
-                raise FlowError(f"{region.linear.node}: makes frames of {list(made)}, which are reshaped to {list(after)} before "
-                                "the next layer; that cannot be compiled yet, use layers on flat frames")
+    def _inner(self, name: str, like: Tensor | None, shape: Shape, dtype: str, span: Range | None = None) -> str:
+        """Declare a tensor that stands for no ONNX tensor; returns its name."""
+        wanted, number = name, 1
+        while wanted in self.tensors:
+            number += 1
+            wanted = f"{name}_{number}"
+        made = Tensor(wanted, shape, dtype)
+        self._declare(made if like is None or like.scale.ndim else replace(made, scale=like.scale, offset=like.offset), span)
+        return wanted
+
+    def _name(self, kind: type[Node]) -> str:
+        number = self.counts.setdefault(kind.__name__, 0)
+        self.counts[kind.__name__] += 1
+        return f"{kind.__name__}_{number}"
+
+    # --- regions -----------------------------------------------------------------------------------------------------------
+
+    def add(self, region: Region) -> None:
+        """Add the nodes of ``region``."""
+        core = region.core
+        if isinstance(core, Linear):
+            self._linear(region, core)
+        elif isinstance(core, Depthwise):
+            self._depthwise(region, core)
+        elif isinstance(core, Pooling):
+            self._pooling(region, core)
+        elif isinstance(core, Move):
+            self._move(region, core)
+        elif isinstance(core, Sum | Product):
+            self._joined(region, core)
+        elif region.select:
+            source = self.tensors[region.source.name]
+            self._node(region, LabelSelect(name=self._name(LabelSelect), inputs=(source.name,), outputs=(region.sink.name,),
+                                           source=region.nodes), smallest_datatype(0, source.channels - 1))
         else:
-            before = _squeeze(region.source.frame) if region.select else after
-        shapes.insert(0, before)
-    return shapes
+            source = self.tensors[region.source.name]
+            found = self._solve(region, self.ranges[source.name], f"input '{source.name}'")
+            assert found is not None
+            self._function(region, found, source.name)
+
+    def _node(self, region: Region, node: Node, dtype: str, span: Range | None = None) -> None:
+        """Add the last node of ``region``."""
+        self.nodes.append(node)
+        self.tensor(region.sink, dtype, span)
+
+    def _window(self, region: Region, window: SlidingWindow, source: Tensor) -> Tensor:
+        """Add a window on ``source``; returns what it makes."""
+        dtype = _padded(source, window.pad_value) if any(window.pads) else source.dtype
+        low, high = self.ranges[source.name]
+        if any(window.pads):
+            low, high = np.minimum(low, window.pad_value), np.maximum(high, window.pad_value)
+        shape = window.shape(source.shape)
+        span = (low, high) if low.size == 1 else (np.tile(low, window.taps), np.tile(high, window.taps))
+        name = self._inner(f"{region.sink.name}_window", source, shape, dtype, span)
+        self.nodes.append(replace(window, name=self._name(SlidingWindow), inputs=(source.name,), outputs=(name,),
+                                  source=region.nodes))
+        return self.tensors[name]
+
+    def _linear(self, region: Region, core: Linear) -> None:
+        source = self.tensors[region.source.name]
+        if core.groups > 1 and core.window is not None:
+            self._grouped(region, core, source)
+            return
+        if core.window is not None:
+            source = self._window(region, core.window, source)
+        matrix = core.matrix
+        span = _rows(matrix, self.ranges[source.name])
+        node = MVAU(name=self._name(MVAU), inputs=(source.name,), outputs=(region.sink.name,), source=region.nodes,
+                    weights=matrix, weight_dtype=_weight_type(core), acc_dtype="")
+        self._reduced(region, node, span, core.node)
+
+    def _grouped(self, region: Region, core: Linear, source: Tensor) -> None:
+        """One matrix unit per group, on the group's channels alone."""
+        assert core.window is not None
+        outputs, channels = len(core.matrix) // core.groups, source.channels // core.groups
+        low, high = self.ranges[source.name]
+        columns = core.matrix.reshape(len(core.matrix), -1, source.channels)
+        made: list[str] = []
+        spans: list[Range] = []
+        parts: list[MVAU] = []
+        for group in range(core.groups):
+            begin, end = group * channels, (group + 1) * channels
+            span = (low, high) if low.size == 1 else (low[begin:end], high[begin:end])
+            shape = (*source.shape[:-1], channels)
+            name = self._inner(f"{region.sink.name}_group", source, shape, source.dtype, span)
+            self.nodes.append(Slice(name=self._name(Slice), inputs=(source.name,), outputs=(name,), source=region.nodes,
+                                    begin=begin, end=end))
+            part = self._window(region, core.window, self.tensors[name])
+            rows = slice(group * outputs, (group + 1) * outputs)
+            matrix = np.ascontiguousarray(columns[rows, :, begin:end].reshape(outputs, -1))
+            spans.append(_rows(matrix, self.ranges[part.name]))
+            parts.append(MVAU(name=self._name(MVAU), inputs=(part.name,), outputs=("",), source=region.nodes, weights=matrix,
+                              weight_dtype=_weight_type(core), acc_dtype="", thresholds=None))
+        whole = tuple(np.concatenate(ends) for ends in zip(*spans, strict=True))
+        span = whole[0], whole[1]
+        acc = _accumulator(*span, core.node)
+        found = self._solve(region, span, core.node)
+        thresholds = None if found is None else found.thresholds
+        dtype = acc if found is None or thresholds is None else found.dtype
+        for group, node in enumerate(parts):
+            shape = node.shape(self.tensors[node.inputs[0]].shape)
+            name = self._inner(f"{region.sink.name}_part", source, shape, dtype, spans[group] if thresholds is None else None)
+            own = thresholds
+            if own is not None and len(own.values) > 1:
+                rows = slice(group * outputs, (group + 1) * outputs)
+                own = Thresholds(own.values[rows], own.descending[rows], own.base, own.step)
+            self.nodes.append(replace(node, outputs=(name,), acc_dtype=acc, thresholds=own))
+            made.append(name)
+        concat = Concat(name=self._name(Concat), inputs=tuple(made), outputs=(region.sink.name,), source=region.nodes)
+        if found is None or thresholds is not None:
+            self._node(region, concat, dtype, span if found is None else None)
+        else:
+            name = self._inner(f"{region.sink.name}_acc", None, region.sink.shape, acc, span)
+            self.nodes.append(replace(concat, outputs=(name,)))
+            self._function(region, found, name)
+
+    def _depthwise(self, region: Region, core: Depthwise) -> None:
+        source = self._window(region, core.window, self.tensors[region.source.name])
+        weights = core.weights.values
+        low, high = self.ranges[source.name]
+        if low.size > 1:
+            low, high = (ends.reshape(-1, len(weights)).T for ends in (low, high))
+        ends = np.stack([weights * low, weights * high])
+        span = ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)
+        node = VVAU(name=self._name(VVAU), inputs=(source.name,), outputs=(region.sink.name,), source=region.nodes,
+                    weights=weights, weight_dtype=core.weights.dtype, acc_dtype="")
+        self._reduced(region, node, span, core.node)
+
+    def _pooling(self, region: Region, core: Pooling) -> None:
+        source = self.tensors[region.source.name]
+        low, high = self.ranges[source.name]
+        taps = core.window.taps if core.window is not None else source.elements // source.channels
+        inputs = source.name
+        dtype = source.dtype
+        if core.window is not None:
+            window = core.window if core.kind == "sum" else replace(core.window, pad_value=int(low.min()))
+            around = self._window(region, window, source)
+            inputs, dtype = around.name, around.dtype
+            if core.kind == "sum" and any(window.pads):
+                low, high = np.minimum(low, window.pad_value), np.maximum(high, window.pad_value)
+        if core.kind == "sum":
+            low, high = low * taps, high * taps
+            dtype = _accumulator(low, high, core.node)
+        names = {"inputs": (inputs,), "outputs": (region.sink.name,), "source": region.nodes}
+        node: Node = (GlobalPool(name=self._name(GlobalPool), kind=core.kind, **names) if core.window is None
+                      else Pool(name=self._name(Pool), kind=core.kind, taps=taps, **names))
+        self._node(region, node, dtype, (low, high))
+
+    def _joined(self, region: Region, core: Sum | Product) -> None:
+        inputs = tuple(source.name for source in region.sources)
+        spans = [self.ranges[name] for name in inputs]
+        channels = region.sink.channels
+        spans = [(np.broadcast_to(low, channels), np.broadcast_to(high, channels)) for low, high in spans]
+        if isinstance(core, Sum):
+            ends = [np.sort(np.stack([factor * low, factor * high]), axis=0)
+                    for factor, (low, high) in zip(core.coefficients, spans, strict=True)]
+            span = ends[0][0] + ends[1][0], ends[0][1] + ends[1][1]
+        else:
+            corners = np.stack([a * b for a in spans[0] for b in spans[1]])
+            span = corners.min(axis=0), corners.max(axis=0)
+        outputs = (region.sink.name,)
+        node: Add | Multiply
+        if isinstance(core, Sum):
+            node = Add(name=self._name(Add), inputs=inputs, outputs=outputs, source=region.nodes, coefficients=core.coefficients)
+        else:
+            node = Multiply(name=self._name(Multiply), inputs=inputs, outputs=outputs, source=region.nodes)
+        self._reduced(region, node, span, core.node)
+
+    def _move(self, region: Region, core: Move) -> None:
+        inputs = tuple(source.name for source in region.sources)
+        tensors = [self.tensors[name] for name in inputs]
+        spans = [self.ranges[name] for name in inputs]
+        dtype = _shared(tensors)
+        if isinstance(core.by, Concat):
+            wide = [(np.broadcast_to(low, tensor.channels), np.broadcast_to(high, tensor.channels))
+                    for tensor, (low, high) in zip(tensors, spans, strict=True)]
+            span = np.concatenate([low for low, _ in wide]), np.concatenate([high for _, high in wide])
+        elif isinstance(core.by, Slice) and spans[0][0].size > 1:
+            part = slice(core.by.begin, core.by.end)
+            span = spans[0][0][part], spans[0][1][part]
+        else:
+            span = np.array([spans[0][0].min()]), np.array([spans[0][1].max()])
+        node = replace(core.by, name=self._name(type(core.by)), inputs=inputs, outputs=(region.sink.name,), source=region.nodes)
+        self._node(region, node, dtype, span)
+
+    # --- functions -----------------------------------------------------------------------------------------------------------
+
+    def _solve(self, region: Region, span: Range, where: str) -> Solution | None:
+        """The function of a region on integers within ``span``, or None if they leave as they are."""
+        if region.quantiser is None:
+            return None
+        low, high = (np.broadcast_to(ends, region.sink.channels) for ends in span)
+        return solve_region(LevelFunction((*region.start, *region.ops), region.quantiser), low, high, where)
+
+    def _reduced(self, region: Region, node: MVAU | VVAU | Add | Multiply, span: Range, where: str) -> None:
+        """Add ``node``, whose exact results lie within ``span``, with the function of ``region`` in it or behind it."""
+        acc = _accumulator(*span, where)
+        if isinstance(node, MVAU | VVAU):
+            node = replace(node, acc_dtype=acc)
+        found = self._solve(region, span, where)
+        if found is None:
+            self._node(region, node, acc, span)
+        elif found.thresholds is not None:
+            self._node(region, replace(node, thresholds=found.thresholds), found.dtype)
+        else:
+            name = self._inner(f"{region.sink.name}_acc", None, region.sink.shape, acc, span)
+            self.nodes.append(replace(node, outputs=(name,)))
+            self._function(region, found, name)
+
+    def _function(self, region: Region, found: Solution, source: str) -> None:
+        """Add the node of its own that computes the function of ``region``."""
+        inputs = [source]
+        if isinstance(found.function, Difference):
+            inputs = []
+            for part, thresholds in (("rises", found.function.up), ("falls", found.function.down)):
+                dtype = smallest_datatype(thresholds.base, thresholds.base + thresholds.levels)
+                inputs.append(self._inner(f"{region.sink.name}_{part}", None, region.sink.shape, dtype))
+                self.nodes.append(Thresholding(name=self._name(Thresholding), inputs=(source,), outputs=(inputs[-1],),
+                                               source=region.nodes, thresholds=thresholds))
+        number = self.counts.setdefault(found.kind, 0)
+        self.counts[found.kind] += 1
+        node = found.node(f"{found.kind}_{number}", tuple(inputs), (region.sink.name,), region.nodes)
+        self._node(region, node, found.dtype)
 
 
-def _squeeze(frame: Shape) -> Shape:
-    return (*(size for size in frame[:-1] if size != 1), frame[-1])
+def _accumulator(low: IntArray, high: IntArray, where: str) -> str:
+    """Data type of accumulators; FlowError where float64 would not hold them exactly."""
+    most = max(-int(low.min()), int(high.max()))
+    if most >= _EXACT:
+        raise FlowError(f"{where}: accumulators reach {most:,}, more than 53 bits; quantise its input or its weights further")
+    return smallest_datatype(int(low.min()), int(high.max()))
 
 
-def _tensor(integers: Integers, shape: Shape, dtype: str) -> Tensor:
-    return Tensor(integers.name, shape, dtype, _per_channel(integers.scale, shape), _per_channel(integers.offset, shape))
+def _rows(matrix: IntArray, span: Range) -> Range:
+    """Range of each row of a product for inputs within ``span``, one or one per channel."""
+    low, high = span
+    if low.size > 1:
+        times = matrix.shape[1] // low.size
+        low, high = np.tile(low, times), np.tile(high, times)
+    return ranges(matrix, low, high)
 
 
-def _per_channel(const: Const, shape: Shape) -> FloatArray:
-    if const.size == 1:
-        return np.asarray(const.value[0])
-    rows = const.value.reshape(-1, shape[-1])
-    return rows[0] if (rows == rows[0]).all() else const.value.reshape(shape)
+def _weight_type(core: Linear) -> str:
+    return core.weights.dtype if core.factors is None else narrowest(core.matrix)
 
+
+def _padded(source: Tensor, pad: int) -> str:
+    """Type that holds the elements of ``source`` and the padding."""
+    low, high = source.limits
+    if source.dtype == "BIPOLAR":
+        return source.dtype if pad in (-1, 1) else "TERNARY" if pad == 0 else smallest_datatype(min(pad, -1), max(pad, 1))
+    return source.dtype if low <= pad <= high else smallest_datatype(min(low, pad), max(high, pad))
+
+
+def _shared(tensors: Sequence[Tensor]) -> str:
+    """Type that holds the elements of all ``tensors``."""
+    if len({tensor.dtype for tensor in tensors}) == 1:
+        return tensors[0].dtype
+    low, high = min(tensor.limits[0] for tensor in tensors), max(tensor.limits[1] for tensor in tensors)
+    return "TERNARY" if (low, high) == (-1, 1) else smallest_datatype(low, high)
+
+
+def _per_channel(const: Const) -> FloatArray:
+    return np.asarray(const.value[0]) if const.size == 1 else const.value

@@ -1,256 +1,216 @@
 """Cut a cleaned model into a host part, regions that hardware computes, and another host part.
 
-A region takes one integer tensor to the next: affine operators that only change what the integers
-stand for, at most one matrix product, element-wise operators, at most one final quantiser.
+The graph is walked once. Every ONNX tensor gets a lazy expression: integers of a stream, the order in which the ONNX frame shows
+them, and element-wise operators after them. A quantiser closes a region; so does every operator that moves, joins or multiplies.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
-from math import prod
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_flow.errors import FlowError
-from hw_flow.frontend.numeric import Const
-from hw_flow.frontend.ops import Add, Fractions, Mul, Op, compose_affine
-from hw_flow.frontend.quantisers import Quantiser
+from hw_flow.frontend.context import Context
+from hw_flow.frontend.entry import entry, stream_order
+from hw_flow.frontend.joins import concat, join
+from hw_flow.frontend.linear import linear
+from hw_flow.frontend.pools import global_pool, pool
 from hw_flow.frontend.reference import Reference
-from hw_flow.frontend.regions import Integers, Linear, Plan, Region, accumulate, restore
-from hw_flow.frontend.site import Site
-from hw_flow.frontend.support import LAYOUT, LINEAR, QUANTISERS, TAIL
+from hw_flow.frontend.regions import Integers, Plan, Region
+from hw_flow.frontend.select import select
+from hw_flow.frontend.support import GLOBAL_POOLS, LAYOUT, LINEAR, POOLS, QUANTISERS, TAIL
 from hw_flow.frontend.translate import elementwise, quantiser
-from hw_flow.frontend.weights import weights_of
+from hw_flow.frontend.values import Value
+from hw_flow.frontend.views import depth_to_space, layout, resize, slices, split
 
 
 @dataclass
 class Planner:
-    """Walks the chain of nodes once; ``source`` is the declared integer input, if there is one."""
+    """Walks the graph once; ``declared`` is the integer input without its order, if there is one."""
 
     model: ModelWrapper
     reference: Reference
-    source: Integers | None
-    notes: list[str] = field(default_factory=list)
+    declared: Integers | None
 
     def plan(self) -> Plan:
         """The cut of the whole model."""
-        self.chain = self._chain()
-        regions: list[Region] = []
-        position, entry = 0, None
-        current = self.source
-        if current is None:
-            position, current, entry = self._host_entry()
-        start = position
-        while True:
-            region, position = self._region(current, position)
-            if region is None:
-                break
-            regions.append(region)
-            current = region.sink
-        if not regions:
-            raise FlowError(f"{self.chain[-1].name} ({self.chain[-1].op_type}): nothing before it can be computed in hardware; "
-                            "a MatMul or Gemm after a quantiser is needed")
-        self._check_tail(position)
-        names = [node.name for node in self.chain]
-        return Plan(regions[0].source, tuple(regions), tuple(names[:start]), tuple(names[position:]), tuple(self.notes), entry)
+        self.context = context = Context(self.model, self.reference)
+        self._check()
+        position, source = (0, self._declared_stream()) if self.declared is not None else entry(context)
+        context.names.add(source.name)
+        context.values[source.tensor] = Value.of(source)
+        self.host: dict[str, FlowError] = {}
+        needed = self._needed()
+        for node in context.moving[position:]:
+            self._visit(node, needed.get(node.name))
+        return self._finish(source, tuple(node.name for node in context.moving[:position]))
 
-    # --- the chain -------------------------------------------------------------------------------------------------
+    def _declared_stream(self) -> Integers:
+        assert self.declared is not None
+        shape, order = stream_order(self.context, self.declared.tensor)
+        return replace(self.declared, shape=shape, order=order)
 
-    def _chain(self) -> list[onnx.NodeProto]:
-        static, nodes = self.reference.static, self.model.graph.node
-        chain = [node for node in nodes if node.output[0] not in static]
-        output = self.reference.sink
-        readers: dict[str, str] = {}
-        for node in chain:
-            moving = [name for name in node.input if name and name not in static]
-            if node.op_type in QUANTISERS and len(moving) > 1:
+    def _check(self) -> None:
+        context = self.context
+        for node in context.moving:
+            if node.op_type in QUANTISERS and len(context.operands(node)) > 1:
                 raise FlowError(f"{node.name} ({node.op_type}): activation without scale: its scale, zero point or bit width is "
                                 "computed at run time; export the network with fixed quantisers")
-            if len(moving) != 1:
-                raise FlowError(f"{node.name} ({node.op_type}): joins {len(moving)} activations ({', '.join(moving)}); branches "
-                                "cannot be compiled yet, use a network without them")
-            if moving[0] in readers or moving[0] == output:
-                raise FlowError(f"{node.name} ({node.op_type}): tensor '{moving[0]}' is read twice; branches cannot be compiled "
-                                "yet, use a network without them")
-            readers[moving[0]] = node.name
-        if not chain:
-            raise FlowError(f"graph output '{output}' does not depend on the input; export the network again")
-        return chain
+        if not context.moving:
+            raise FlowError(f"graph output '{self.reference.sink}' does not depend on the input; export the network again")
 
-    def _kind(self, position: int) -> str:
-        if position >= len(self.chain):
-            return "end"
-        op = self.chain[position].op_type
-        return "linear" if op in LINEAR else "quantiser" if op in QUANTISERS else "tail" if op in TAIL else "element"
+    def _needed(self) -> dict[str, str]:
+        """For each node that cannot be left to the host, the integer operator behind it (or itself)."""
+        reached: dict[str, str] = {}
+        found: dict[str, str] = {}
+        for node in reversed(self.context.moving):
+            name = next((reached[out] for out in node.output if out in reached), None)
+            if node.op_type in LINEAR | QUANTISERS:
+                name = node.name
+            if name is not None:
+                found[node.name] = name
+                reached.update(dict.fromkeys(self.context.operands(node), name))
+        return found
 
-    def _site(self, position: int) -> Site:
-        node, static = self.chain[position], self.reference.static
-        source = next(name for name in node.input if name and name not in static)
-        frames = [tuple(self.model.get_tensor_shape(name)[1:]) for name in (source, node.output[0])]
-        return Site(node, static, frames[0], frames[1])
+    # --- one node ----------------------------------------------------------------------------------------------------------
 
-    def _stretch(self, position: int) -> tuple[int, int | None]:
-        """End of the run of element-wise nodes and quantisers from ``position``, and its last quantiser."""
-        last = None
-        while (kind := self._kind(position)) in ("element", "quantiser"):
-            last = position if kind == "quantiser" else last
-            position += 1
-        return position, last
+    def _visit(self, node: onnx.NodeProto, needed: str | None) -> None:
+        context = self.context
+        on_host = next((self.host[name] for name in context.operands(node) if name in self.host), None)
+        regions, names = len(context.regions), set(context.names)
+        if node.op_type in TAIL:
+            found = select(context, node) if node.op_type in ("TopK", "ArgMax") else None
+            if found is not None:
+                context.values[found.base.tensor] = found
+                return
+            on_host = on_host or FlowError(
+                f"{node.name} ({node.op_type}): stands before {needed}, so it would have to run in hardware, which it cannot; "
+                "move it to the end")
+            if needed is not None:
+                raise on_host
+        if on_host is None:
+            try:
+                context.values.update(self._values(node))
+                return
+            except FlowError as error:
+                if needed is not None:
+                    raise
+                del context.regions[regions:]
+                context.names = names
+                on_host = error
+        self.host.update(dict.fromkeys(filter(None, node.output), on_host))
 
-    def _frame_after(self, position: int) -> tuple[int, ...]:
-        return self._site(position).out_frame
+    def _values(self, node: onnx.NodeProto) -> dict[str, Value]:
+        """The values that ``node`` writes, in hardware."""
+        context, operator = self.context, node.op_type
+        if operator == "Split":
+            return split(context, node)
+        return {node.output[0]: self._value(node, context.operands(node))}
 
-    def _ops(self, begin: int, end: int) -> tuple[Op, ...]:
-        ops: list[Op] = []
-        for position in range(begin, end):
-            site = self._site(position)
-            ops.extend((quantiser(site),) if self._kind(position) == "quantiser" else elementwise(site))
-        return tuple(ops)
+    def _value(self, node: onnx.NodeProto, operands: list[str]) -> Value:
+        context, operator = self.context, node.op_type
+        value = context.values[operands[0]]
+        if operator in LINEAR:
+            return linear(context, node)
+        if operator in QUANTISERS:
+            return self._quantised(node, value)
+        if operator in LAYOUT:
+            return layout(context, node, value)
+        if operator in POOLS:
+            return pool(context, node)
+        if operator in GLOBAL_POOLS:
+            return global_pool(context, node)
+        match operator:
+            case "Concat":
+                return concat(context, node)
+            case "Slice":
+                return slices(context, node)
+            case "DepthToSpace" | "SpaceToDepth":
+                return depth_to_space(context, node)
+            case "Resize" | "Upsample":
+                return resize(context, node)
+        if len(operands) > 1:
+            return join(context, node)
+        return value.then(node.name, elementwise(context.site(node, value)))
 
-    # --- the host's part -------------------------------------------------------------------------------------------
+    def _quantised(self, node: onnx.NodeProto, value: Value) -> Value:
+        last = quantiser(self.context.site(node, value))
+        base = value.base
+        name = self.context.name(node.output[0])
+        sink = Integers(name, node.output[0], base.shape, value.order, last.scale, last.offset, last.dtype, (), last)
+        nodes = (*value.nodes, node.name)
+        self.context.regions.append(Region(nodes, (base,), sink, start=base.meaning, ops=value.ops, quantiser=last))
+        return Value.of(sink)
 
-    def _host_entry(self) -> tuple[int, Integers, Quantiser]:
-        first = next((i for i in range(len(self.chain)) if self._kind(i) == "quantiser"), None)
-        if first is None:
-            name = self.reference.source
-            raise FlowError(f"{self.chain[0].name} ({self.chain[0].op_type}): missing quantiser: no activation of the network is "
-                            f"quantised, not even the input '{name}'; insert Quant nodes or declare the input's integer type")
-        _, last = self._stretch(first)
-        position = last if last is not None else first
-        floats = [node.name for node in self.chain[:position] if node.op_type in LINEAR]
-        for name in floats:
-            self.notes.append(f"{name} runs on the host in float32, because its input is not quantised; declare the integer type "
-                              f"of input '{self.reference.source}' to compute it in hardware")
-        last_quantiser = quantiser(self._site(position))
-        return position + 1, self._quantised(position, last_quantiser), last_quantiser
+    # --- the end -------------------------------------------------------------------------------------------------------------
 
-    def _check_tail(self, position: int) -> None:
-        for index in range(position, len(self.chain)):
-            if self._kind(index) in ("linear", "quantiser"):
-                node = self.chain[position]
-                raise FlowError(f"{node.name} ({node.op_type}): stands before {self.chain[index].name}, so it would have to run "
-                                "in hardware; only MatMul, Gemm, element-wise operators and quantisers can, move it to the end")
+    def _finish(self, source: Integers, before: tuple[str, ...]) -> Plan:
+        context = self.context
+        value = context.values.get(self.reference.sink)
+        crossing = self._crossing() if value is None else value.base
+        regions = merged(context.regions, crossing)
+        if not regions:
+            node = context.moving[-1]
+            raise FlowError(f"{node.name} ({node.op_type}): nothing before it can be computed in hardware; "
+                            "a layer with integer weights after a quantiser is needed")
+        return Plan(source, tuple(regions), before, self._after(crossing), tuple(context.notes), source.quantiser)
 
-    # --- regions ---------------------------------------------------------------------------------------------------
+    def _crossing(self) -> Integers:
+        """The one tensor of the graph that the host's part reads."""
+        context, bases = self.context, {}
+        needed = {self.reference.sink}
+        for node in reversed(context.moving):
+            if not needed.isdisjoint(node.output):
+                for name in context.operands(node):
+                    if name in context.values:
+                        bases[context.values[name].base.name] = context.values[name].base
+                    else:
+                        needed.add(name)
+        if len(bases) > 1:
+            raise next(iter(self.host.values()))
+        return next(iter(bases.values()))
 
-    def _quantised(self, position: int, last: Quantiser) -> Integers:
-        return Integers(self.chain[position].output[0], self._frame_after(position), last.scale, last.offset, last.dtype)
+    def _after(self, crossing: Integers) -> tuple[str, ...]:
+        """Nodes from ``crossing`` to the network's output."""
+        needed, nodes = {self.reference.sink} - {crossing.tensor}, []
+        for node in reversed(self.context.moving):
+            if not needed.isdisjoint(node.output):
+                nodes.append(node.name)
+                needed.update(name for name in self.context.operands(node) if name != crossing.tensor)
+        return tuple(reversed(nodes))
 
-    def _region(self, source: Integers, begin: int) -> tuple[Region | None, int]:
-        """The region from ``source`` whose nodes start at ``begin``, and the position after it."""
-        stop, last = self._stretch(begin)
-        kind = self._kind(stop)
-        if last is not None:
-            ops, final = self._ops(begin, last), quantiser(self._site(last))
-            region = Region(self._names(begin, last + 1), source, self._quantised(last, final), start=restore(source, ""),
-                            ops=ops, quantiser=final)
-            return region, last + 1
-        if kind == "linear":
-            return self._linear(source, begin, stop)
-        if kind == "tail":
-            return self._select(source, begin, stop)
-        return None, begin
 
-    def _names(self, begin: int, end: int) -> tuple[str, ...]:
-        return tuple(node.name for node in self.chain[begin:end])
+def merged(regions: Sequence[Region], crossing: Integers) -> list[Region]:
+    """Regions that lead to ``crossing``, with functions merged into what only they read."""
+    kept: list[Region] = []
+    needed = {crossing.name}
+    for region in reversed(regions):
+        if region.sink.name in needed:
+            kept.insert(0, region)
+            needed.update(source.name for source in region.sources)
+    readers = Counter(source.name for region in kept for source in region.sources)
+    readers[crossing.name] += 1
+    made: dict[str, Region] = {}
+    for region in kept:
+        before = made.get(region.source.name)
+        if before is not None and region.core is None and readers[region.source.name] == 1 and _joins(before, region):
+            del made[region.source.name]
+            inner = () if before.quantiser is None else (before.quantiser,)
+            region = replace(before, nodes=(*before.nodes, *region.nodes), sink=region.sink,  # noqa: PLW2901 - the merged one
+                             ops=(*before.ops, *inner, *region.ops), quantiser=region.quantiser)
+        made[region.sink.name] = region
+    return list(made.values())
 
-    def _linear(self, source: Integers, begin: int, at: int) -> tuple[Region, int]:
-        node, site = self.chain[at], self._site(at)
-        if site.source != 0:
-            raise FlowError(f"{site.where}: its activation is the second operand; export it as activation times weights")
-        pre = self._ops(begin, at)
-        scale, offset = self._affine(source, pre, at)
-        if node.op_type == "Gemm" and site.attribute("transA", 0):
-            raise FlowError(f"{site.where}: transA is set, which mixes frames; export the layer without it")
-        matrix = site.array(1, "weight matrix")
-        if matrix.ndim != 2:
-            raise FlowError(f"{site.where}: its weights have rank {matrix.ndim}; they must be a matrix")
-        transposed = node.op_type == "Gemm" and bool(site.attribute("transB", 0))
-        weights = weights_of(node, self.model.graph, self.reference.static, transposed=transposed)
-        linear = Linear(node.name, weights, site.frame)
-        start = accumulate(linear, scale, offset)
-        tail = self._gemm_tail(site)
-        last = self._stretch(at + 1)[1]
-        if last is None:
-            factor, plus = compose_affine((*start, *tail)) or ((Fraction(1),), (Fraction(0),))
-            sink = Integers(node.output[0], site.out_frame, Const.of_fractions(factor), Const.of_fractions(plus))
-            return Region(self._names(begin, at + 1), source, sink, pre, linear, start, tail), at + 1
-        ops, final = (*tail, *self._ops(at + 1, last)), quantiser(self._site(last))
-        region = Region(self._names(begin, last + 1), source, self._quantised(last, final), pre, linear, start, ops, final)
-        return region, last + 1
 
-    def _affine(self, source: Integers, pre: Sequence[Op], at: int) -> tuple[Fraction, Fractions]:
-        """The one scale and the offsets of a matrix product's input, or FlowError."""
-        node = self.chain[at]
-        for op in pre:
-            if op.affine() is None:
-                raise FlowError(f"{node.name} ({node.op_type}): missing quantiser: {op.node} makes its input '{node.input[0]}' "
-                                f"non-integer; insert a Quant node between {op.node} and {node.name}")
-        step = compose_affine((*restore(source, ""), *pre))
-        assert step is not None
-        scale, offset = step
-        if len(scale) > 1:
-            culprit = next((op.node for op in pre if (affine := op.affine()) and affine[0].size > 1), None)
-            what = f"{culprit} scales each channel" if culprit else f"'{source.name}' has one scale per channel"
-            raise FlowError(f"{node.name} ({node.op_type}): non-integer accumulator: its input '{node.input[0]}' has no common "
-                            f"scale ({what}); insert a Quant node with one scale before {node.name}")
-        if scale[0] == 0:
-            raise FlowError(f"{node.name} ({node.op_type}): its input '{node.input[0]}' is multiplied by zero; check the export")
-        return scale[0], offset
-
-    def _gemm_tail(self, site: Site) -> tuple[Op, ...]:
-        if site.node.op_type != "Gemm":
-            return ()
-        name, ops = site.node.name, []
-        alpha = float(np.float32(site.attribute("alpha", 1.0)))
-        if alpha != 1:
-            ops.append(Mul(node=name, by=Const.of(alpha)))
-        if len(site.node.input) > 2 and site.node.input[2]:
-            beta = float(np.float32(site.attribute("beta", 1.0)))
-            after = Site(site.node, site.static, site.out_frame, site.out_frame)
-            bias = after.const(2, "bias")
-            by = bias if beta == 1 else Const.of_fractions([Fraction(beta) * number for number in bias.fractions()])
-            return (*ops, Add(node=name, by=by))
-        return tuple(ops)
-
-    def _select(self, source: Integers, begin: int, at: int) -> tuple[Region | None, int]:
-        """TopK(1) or ArgMax in hardware, where it commutes with all that stands before it."""
-        end = at
-        while self._kind(end) == "tail" and self.chain[end].op_type in ("Softmax", "LogSoftmax") and self._last_axis(end, -1):
-            end += 1
-            while self._kind(end) == "element" and self.chain[end].op_type in LAYOUT:
-                end += 1
-        if self._kind(end) != "tail" or not self._picks_first(end):
-            return None, begin
-        node = self.chain[end]
-        ops = (*restore(source, node.name), *self._ops(begin, at))
-        rising = prod(float(op.sign()[0]) for op in ops if op.size == 1) > 0
-        if any(op.size > 1 or not op.strict for op in ops) or not rising:
-            self.notes.append(f"{node.name} runs on the host: the function before it is not the same strictly increasing one on "
-                              "every channel")
-            return None, begin
-        index = node.output[1] if node.op_type == "TopK" else node.output[0]
-        sink = Integers(index, tuple(self.model.get_tensor_shape(index)[1:]), Const.of(1.0), Const.of(0.0))
-        return Region(self._names(begin, end + 1), source, sink, start=restore(source, ""), ops=self._ops(begin, at),
-                      select=True), end + 1
-
-    def _last_axis(self, position: int, default: int) -> bool:
-        site = self._site(position)
-        rank = len(site.frame) + 1
-        return bool(site.attribute("axis", default) % rank == rank - 1)
-
-    def _picks_first(self, position: int) -> bool:
-        site, node = self._site(position), self.chain[position]
-        if site.frame[-1] != prod(site.frame):
-            return False
-        if node.op_type == "ArgMax":
-            return self._last_axis(position, 0) and not site.attribute("select_last_index", 0)
-        if node.op_type != "TopK" or not self._last_axis(position, -1) or not site.attribute("largest", 1):
-            return False
-        values = node.output[0]
-        used = values == self.reference.sink or any(values in reader.input for reader in self.chain)
-        return site.array(1, "k").size == 1 and int(site.array(1, "k").item()) == 1 and not used
+def _joins(before: Region, region: Region) -> bool:
+    """Whether one node can compute both functions."""
+    if region.quantiser is None:
+        return False
+    if before.quantiser is None:
+        return before.core is not None and before.core.activates
+    return not any(np.isnan(op.sign()).any() for op in region.ops)

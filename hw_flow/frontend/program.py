@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from hw_flow.frontend.lower import lower
 from hw_flow.frontend.numeric import Const
 from hw_flow.frontend.plan import Planner
 from hw_flow.frontend.reference import Reference
-from hw_flow.frontend.regions import Integers, Plan, Region
+from hw_flow.frontend.regions import Integers, Plan, Region, counting
 from hw_flow.ir import Graph, load_graph, save_graph
 from hw_flow.ir.tensor import IntArray
 from hw_flow.storage import write_bytes, write_json
@@ -96,20 +96,19 @@ class Program:
         FlowError : wrong shape, or a value that the declared type and scale cannot represent.
         """
         self.check_frames(x)
-        source, tensor = self.plan.source, self.graph.tensors[self.graph.inputs[0]]
+        source = self.plan.source
         if self.plan.entry is None:
             whole = x if np.issubdtype(x.dtype, np.integer) else self._whole(x)
-        else:
-            names = [op.name for op in self.host_pre]
-            whole = np.concatenate([self._levels(part, names) for part in batches(x, self.reference.batch)])
-        return {source.name: whole.reshape(len(x), *tensor.shape).astype(np.int64)}
+            return {source.name: source.to_stream(whole).astype(np.int64)}
+        names = [op.name for op in self.host_pre]
+        return {source.name: np.concatenate([self._levels(part, names) for part in batches(x, self.reference.batch)])}
 
     def _levels(self, x: np.ndarray, names: list[str]) -> IntArray:
         """The host's quantiser, as integers."""
         source = self.plan.source
-        value = self.reference.run(names, {self.reference.source: self.reference.fed(x)})[source.name]
-        flat = value.reshape(len(x), -1).astype(np.float64)
-        return np.rint((flat - source.offset.value) / source.scale.value).astype(np.int64)
+        value = self.reference.run(names, {self.reference.source: self.reference.fed(x)})[source.tensor]
+        exact = (source.to_stream(value).astype(np.float64) - source.offset.value) / source.scale.value
+        return np.rint(exact).astype(np.int64)
 
     def _whole(self, x: np.ndarray) -> IntArray:
         source = self.plan.source
@@ -124,8 +123,9 @@ class Program:
     def values(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Real values of the graph's output integers, float32 ``[N, *frame]`` as QONNX holds them."""
         region = self.regions[-1]
-        flat = np.asarray(outputs[region.sink.name]).reshape(len(outputs[region.sink.name]), -1)
-        return dequantise(region, flat).reshape(len(flat), *region.sink.frame)
+        sink = region.sink
+        stream = np.asarray(outputs[sink.name])
+        return sink.to_frame(dequantise(region, stream.reshape(len(stream), *sink.shape)))
 
     def finish(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """The network's output ``[N, ...]`` from the accelerator's: ``host_post`` applied."""
@@ -133,7 +133,7 @@ class Program:
         values = self.values(outputs)
         if not names:
             return values
-        name = self.regions[-1].sink.name
+        name = self.regions[-1].sink.tensor
         parts = [self.reference.run(names, {name: part})[self.reference.sink] for part in batches(values, self.reference.batch)]
         return np.concatenate(parts)
 
@@ -162,12 +162,10 @@ class Program:
 
 
 def dequantise(region: Region, level: IntArray) -> np.ndarray:
-    """Real values of ``region``'s output integers ``[N, E]`` in QONNX's float32 (indices stay integers)."""
+    """Real values of ``region``'s output integers ``[N, *shape]`` in QONNX's float32 (indices stay integers)."""
     if region.select:
         return level
-    if region.quantiser is not None:
-        return region.quantiser.dequantise(level)
-    return (level * region.sink.scale.value + region.sink.offset.value).astype(np.float32)
+    return replace(region.sink, quantiser=region.quantiser or region.sink.quantiser).dequantise(level)
 
 
 def batches(x: np.ndarray, size: int) -> list[np.ndarray]:
@@ -244,4 +242,5 @@ def _declared(model: ModelWrapper, reference: Reference, input_type: str | None,
                         "themselves; leave the input scale out")
     frame = tuple(model.get_tensor_shape(reference.source)[1:])
     dtype = "UINT1" if input_type == "BINARY" else DataType[input_type].name.replace("BINARY", "UINT1")
-    return Integers(reference.source, frame, Const.of_fractions([scale or Fraction(1)]), Const.of(0.0), dtype)
+    name, order = reference.source, counting(frame)
+    return Integers(name, name, frame, order, Const.of_fractions([scale or Fraction(1)]), Const.of(0.0), dtype)

@@ -6,7 +6,12 @@ import onnx
 
 from hw_flow.errors import FlowError
 
-LINEAR = frozenset({"MatMul", "Gemm"})
+LINEAR = frozenset({"MatMul", "Gemm", "Conv"})
+POOLS = frozenset({"MaxPool", "AveragePool"})
+GLOBAL_POOLS = frozenset({"GlobalMaxPool", "GlobalAveragePool", "ReduceMean", "ReduceMax"})
+# Operators whose first axis of the frame is the channels.
+SPATIAL = frozenset({"Conv", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"})
+MOVES = frozenset({"Concat", "Slice", "Split", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"})
 CUSTOM_QUANTISERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc"})
 QUANTISERS = CUSTOM_QUANTISERS | {"QuantizeLinear"}
 LAYOUT = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast"})
@@ -20,22 +25,20 @@ TAIL = frozenset({"TopK", "ArgMax", "Softmax", "LogSoftmax"})
 FOLDED = frozenset({"Shape", "Gather", "Concat", "Constant", "ConstantOfShape", "Slice", "Sqrt", "Expand"})
 CUSTOM_DOMAINS = frozenset({"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general", "finn"})
 
-_PLANNED = {
-    "Conv": "convolutions", "ConvTranspose": "convolutions", "MaxPool": "pooling", "AveragePool": "pooling",
-    "GlobalAveragePool": "pooling", "QuantAvgPool2d": "pooling",
+_INSTEAD = {
+    "ConvTranspose": "transposed convolutions cannot be compiled; use Resize (nearest) and Conv",
 }
 
 
 def check_operators(graph: onnx.GraphProto) -> None:
     """Raise FlowError for the first node that cannot be mapped, before any slow step."""
-    standard = LINEAR | LAYOUT | ELEMENTWISE | TAIL | FOLDED
+    standard = {"QuantizeLinear"} | LINEAR | POOLS | GLOBAL_POOLS | MOVES | LAYOUT | ELEMENTWISE | TAIL | FOLDED
     for node in graph.node:
         if node.op_type in CUSTOM_QUANTISERS and not node.domain:
             node.domain = "qonnx.custom_op.general"  # some exporters leave it out
     for node in graph.node:
-        if node.op_type in _PLANNED:
-            raise FlowError(f"{node.name} ({node.op_type}): {_PLANNED[node.op_type]} cannot be compiled yet; this version takes "
-                            "fully connected networks: use MatMul or Gemm layers")
+        if node.op_type in _INSTEAD:
+            raise FlowError(f"{node.name} ({node.op_type}): {_INSTEAD[node.op_type]}")
     for node in graph.node:
         if node.op_type == "FloatQuant":
             raise FlowError(f"{node.name} (FloatQuant): minifloat values are no integers times a scale; use an integer quantiser "
@@ -47,4 +50,4 @@ def check_operators(graph: onnx.GraphProto) -> None:
         elif node.op_type not in standard or node.domain not in ("", "ai.onnx"):
             domain = f"{node.domain}." if node.domain else ""
             raise FlowError(f"{node.name} ({domain}{node.op_type}): this operator is not supported; replace it by "
-                            "MatMul/Gemm, element-wise operators and quantisers, or cut the model before it")
+                            "Conv, MatMul or Gemm, element-wise operators and quantisers, or cut the model before it")

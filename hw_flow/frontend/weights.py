@@ -1,4 +1,4 @@
-"""Exact integer weights behind the constant operand of a MatMul or Gemm."""
+"""Exact integer weights behind the constant operand of a MatMul, Gemm or Conv."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class _Scaled:
     scale: np.ndarray
 
 
-def weights_of(node: onnx.NodeProto, graph: onnx.GraphProto, static: Mapping[str, np.ndarray], *, transposed: bool) -> Weights:
-    """Weights of ``node``'s second input; ``transposed`` if it is stored ``[MH, MW]``.
+def weights_of(node: onnx.NodeProto, graph: onnx.GraphProto, static: Mapping[str, np.ndarray], *, axis: int) -> Weights:
+    """Weights of ``node``'s second input, with ``axis`` (of the outputs) first and all others flattened behind it.
 
     Raises FlowError where they are not integers times a scale per output channel.
     """
     name = node.input[1]
     found = _trace(name, {out: item for item in graph.node for out in item.output}, static)
     if found is None:
-        found = _from_plain(node, static[name], axis=0 if transposed else 1)
-    values, scale = (found.values, found.scale) if transposed else (found.values.T, found.scale.T)
+        found = _from_plain(node, static[name], axis)
+    values, scale = (np.moveaxis(part, axis, 0).reshape(part.shape[axis], -1) for part in (found.values, found.scale))
     if not (scale == scale[:, :1]).all():
         raise FlowError(f"{node.name}: the scale of its weights changes along the inputs; "
                         "use one scale for all weights or one per output channel")
@@ -97,8 +97,7 @@ def _from_plain(node: onnx.NodeProto, value: np.ndarray, axis: int) -> _Scaled:
         return _Scaled(np.rint(exact / scale).astype(np.int64), np.full_like(exact, scale))
     rows = [_common_scale(row) for row in np.moveaxis(exact, axis, 0)]
     if all(row is not None for row in rows):
-        shape = [1, 1]
-        shape[axis] = -1
+        shape = [-1 if index == axis else 1 for index in range(exact.ndim)]
         scales = np.broadcast_to(np.array(rows, dtype=np.float64).reshape(shape), exact.shape)
         return _Scaled(np.rint(exact / scales).astype(np.int64), scales)
     count = len(np.unique(exact))

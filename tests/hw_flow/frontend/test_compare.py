@@ -14,11 +14,11 @@ import pytest
 
 from hw_flow.errors import FlowError
 from hw_flow.frontend import Program, compare, compile_qonnx
-from hw_flow.frontend.errorbound import adjacent, grid, level_bounds, matmul
+from hw_flow.frontend.cores import Linear
+from hw_flow.frontend.errorbound import level_bounds
 from hw_flow.frontend.numeric import Const
 from hw_flow.frontend.quantisers import BipolarQuant, IntQuant, MultiThreshold
-from hw_flow.frontend.regions import Linear
-from hw_flow.frontend.weights import Weights
+from hw_flow.frontend.sums import grid, matmul
 from hw_flow.ir import MVAU, Graph, Thresholds, execute
 from tests.hw_flow.qonnx_random import Builder, random_mlp
 
@@ -123,12 +123,12 @@ def test_weights_that_differ_from_the_file_are_found(tmp_path: Path, scale: floa
     first, *rest = program.graph.nodes
     region, *others = program.regions
     assert isinstance(first, MVAU)
-    assert region.linear is not None
+    assert isinstance(region.core, Linear)
     values = first.weights.copy()
     values[0, 0] += 1 if values[0, 0] < 3 else -1
-    linear = replace(region.linear, weights=replace(region.linear.weights, values=values))
+    linear = replace(region.core, weights=replace(region.core.weights, values=values))
     wrong = replace(program, graph=replace(program.graph, nodes=(replace(first, weights=values), *rest)),
-                    regions=(replace(region, linear=linear), *others))
+                    regions=(replace(region, core=linear), *others))
     result = compare(wrong, np.random.default_rng(1).normal(size=(300, 12)).astype(np.float32))
     assert result.first_mismatch == "Quant_3"
 
@@ -155,7 +155,7 @@ def test_wide_bounds_hide_no_wrong_threshold(tmp_path: Path) -> None:
             frame[pick] -= np.sign(error * weights[pick])
     assert (x @ weights == 1).all()
     assert compare(program, x).bit_exact
-    low, high = level_bounds(region, program.floats(x), x)
+    low, high = level_bounds(region, [program.floats(x)], [x])
     assert (low[:, 2] < high[:, 2]).all()
     for by in (2, 5):
         result = compare(replace(program, graph=_shift(program.graph, "MVAU_0", by)), x)
@@ -231,15 +231,15 @@ def test_adjacent_levels() -> None:
     one, zero = Const.of(1.0), Const.of(0.0)
     levels = np.array([[-1, 0, 1, 2]])
     quant = IntQuant(node="q", low=-8, high=7, dtype="INT4", scale=one, offset=zero, zero=zero, rounding="HALF_EVEN")
-    assert adjacent(quant, levels, levels[:, ::-1]).tolist() == [[False, True, True, False]]
+    assert quant.adjacent(levels, levels[:, ::-1]).tolist() == [[False, True, True, False]]
     sign = BipolarQuant(node="q", low=-1, high=1, dtype="BIPOLAR", scale=one, offset=zero)
-    assert adjacent(sign, np.array([[-1, 1, 1]]), np.array([[1, 1, -1]])).tolist() == [[True, False, True]]
+    assert sign.adjacent(np.array([[-1, 1, 1]]), np.array([[1, 1, -1]])).tolist() == [[True, False, True]]
     steps = np.array([[0.0, 1.0, 1.0, 2.0]])
     multi = MultiThreshold(node="q", low=0, high=4, dtype="UINT3", scale=one, offset=zero, steps=steps, first=0, stride=1,
                            out_scale=1.0, out_bias=0.0)
     below, above = np.array([[0, 1, 1, 2, 0, 3, 4, -5]]), np.array([[1, 2, 3, 3, 2, 4, 5, 0]])
-    assert adjacent(multi, below, above).tolist() == [[True, True, True, True, False, True, False, False]]
-    assert adjacent(multi, above, below).tolist() == adjacent(multi, below, above).tolist()
+    assert multi.adjacent(below, above).tolist() == [[True, True, True, True, False, True, False, False]]
+    assert multi.adjacent(above, below).tolist() == multi.adjacent(below, above).tolist()
 
 
 def test_levels_two_apart_are_no_tie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,19 +314,18 @@ def test_wrong_shape(tmp_path: Path) -> None:
 def test_matmul_bounds_hold_float32_sums(seed: int) -> None:
     rng = np.random.default_rng(seed)
     values = rng.integers(-7, 8, (6, 200))
-    linear = Linear("m", Weights(values, "INT4", Const.of(float(np.float32(rng.uniform(0.1, 2))))), (200,))
+    scale = float(np.float32(rng.uniform(0.1, 2)))
     x = (rng.integers(-100, 100, (20, 200)) * np.float32(0.37)).astype(np.float32)
-    lo, hi = matmul(linear, x.astype(np.float64), x.astype(np.float64))
-    weights = (values * linear.weights.scale.value[0]).astype(np.float32)
+    lo, hi = matmul(values * scale, x.astype(np.float64), x.astype(np.float64))
+    weights = (values * scale).astype(np.float32)
     for order in (np.arange(200), rng.permutation(200)):
         found = np.zeros((20, 6), np.float32)
         for k in order:
             found += x[:, k:k + 1] * weights[:, k]
         assert ((lo <= found) & (found <= hi)).all()
     assert (hi > lo).all()
-    exact = Linear("m", Weights(values, "INT4", Const.of(0.25)), (200,))
     whole = rng.integers(-100, 100, (20, 200)) * 0.5
-    lo, hi = matmul(exact, whole, whole)
+    lo, hi = matmul(values * 0.25, whole, whole)
     assert np.array_equal(lo, hi)
     assert np.array_equal(lo, whole @ (values * 0.25).T)
 

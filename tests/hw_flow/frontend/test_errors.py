@@ -73,18 +73,18 @@ def scale_along_inputs(b: Builder) -> None:
 
 
 def channel_scales_between(b: Builder) -> None:
-    _layer(b, scale=np.array([[0.5, 0.25, 1.0]]))
+    _layer(b, scale=np.array([[0.5, 0.3, 1.0]]))
     _layer(b, 3, 3)
 
 
 def channel_factors_before(b: Builder) -> None:
-    b.then("Mul", b.constant([1.0, 2.0, 3.0, 4.0]))
+    b.then("Mul", b.constant([1.0, 2.0, 3.1, 4.0]))
     _layer(b)
 
 
 def channel_scales_of_quantiser(b: Builder) -> None:
     _layer(b)
-    b.head = b.quant(b.head, np.array([0.5, 0.25, 1.0]), 4)
+    b.head = b.quant(b.head, np.array([0.5, 0.3, 1.0]), 4)
     _layer(b, 3, 3)
 
 
@@ -118,15 +118,9 @@ def fork(b: Builder) -> None:
     b.head = b.node("Add", [left, right])[0]
 
 
-def not_monotone(b: Builder) -> None:
-    _layer(b)
-    b.then("Pow", b.constant(2.0))
-    b.head = b.quant(b.head, 1.0, 4)
-
-
 def too_many_levels(b: Builder) -> None:
     _layer(b)
-    b.head = b.quant(b.head, 2.0**-9, 16)
+    b.head = b.quant(b.head, 2.0**-14, 24)
 
 
 def division_by_zero(b: Builder) -> None:
@@ -153,14 +147,6 @@ def negative_variance(b: Builder) -> None:
     values = [b.constant(np.ones(3)) for _ in range(3)]
     b.then("BatchNormalization", *values, b.constant(-np.ones(3)))
     b.head = b.quant(b.head, 1.0, 4)
-
-
-def transposed_activation(b: Builder) -> None:
-    shape = b.constant([0, 2, 2], np.int64)
-    b.then("Reshape", shape)
-    b.then("Transpose", perm=[0, 2, 1])
-    b.then("Reshape", b.constant([0, 4], np.int64))
-    _layer(b)
 
 
 def batch_dropped(b: Builder) -> None:
@@ -207,12 +193,12 @@ def nothing_left(b: Builder) -> None:
     b.then("Softmax", axis=-1)
 
 
-_ONLY = "cannot be compiled yet; this version takes fully connected networks: use MatMul or Gemm layers"
-_REPLACE = ("this operator is not supported; replace it by MatMul/Gemm, element-wise operators and quantisers, or cut the model "
-            "before it")
+_REPLACE = ("this operator is not supported; replace it by Conv, MatMul or Gemm, element-wise operators and quantisers, or cut "
+            "the model before it")
 CASES: list[tuple[Callable[[Builder], None], str]] = [
     (unsupported, f"Cosh_1 (Cosh): {_REPLACE}"),
-    (convolution, f"Conv_1 (Conv): convolutions {_ONLY}"),
+    (convolution, "Conv_1 (Conv): slides over a tensor of rank 2; only 1-D and 2-D maps can be compiled, of rank 3 and 4 with "
+     "the batch and the channels"),
     (unknown_domain, f"Relu_1 (my.ops.Relu): {_REPLACE}"),
     (unknown_quantiser_domain, "Quant_1 (Quant): unknown operator domain 'my.ops'; use 'qonnx.custom_op.general'"),
     (no_quantiser_between, "MatMul_5 (MatMul): missing quantiser: Relu_3 makes its input 't3_0' non-integer; insert a Quant "
@@ -240,22 +226,19 @@ CASES: list[tuple[Callable[[Builder], None], str]] = [
                "HALF_UP, "
      "ROUND, ROUND_TO_ZERO, TRUNC, UP"),
     (bit_width, "Quant_1 (Quant): its bit width must be one integer from 1 to 32, not [2.5]; use one width per tensor"),
-    (branch, "Add_1 (Add): joins 2 activations (t0_0, x); branches cannot be compiled yet, use a network without them"),
-    (fork, "Sigmoid_2 (Sigmoid): tensor 't0_0' is read twice; branches cannot be compiled yet, use a network without them"),
-    (not_monotone, "Pow_3: makes the function from MatMul_2 to Quant_4 neither rising nor falling (element 0); thresholds cannot "
-     "express it, use a monotone activation"),
-    (too_many_levels, "MatMul_2: Quant_3 needs 9,088 thresholds per channel, more than 1,023; quantise to 8 bits or fewer"),
+    (branch, "Quant_0 (Quant): missing quantiser: the input 'x' reaches several branches before a quantiser; insert a Quant node "
+     "at the input or declare its integer type"),
+    (fork, "Add_3 (Add): nothing before it can be computed in hardware; a layer with integer weights after a quantiser is "
+     "needed"),
+    (too_many_levels, "MatMul_2: Quant_3 gives 290,817 levels, more than 65,536; quantise to 16 bits or fewer"),
     (division_by_zero, "Div_1 (Div): divides by zero; train or export the network again"),
     (not_a_number, "Add_1 (Add): its constant holds NaN or infinity; train or export the network again"),
     (training_mode, "BatchNormalization_3 (BatchNormalization): is in training mode; export the network in evaluation mode"),
     (negative_variance, "BatchNormalization_3 (BatchNormalization): a variance is not positive; train or export the network "
                         "again"),
-    (transposed_activation, "Transpose_2 (Transpose): transposes an activation of frame [2, 2]; export the network without it "
-     "(transposes of weights are fine)"),
     (batch_dropped, "Reshape_1 (Reshape): makes [2, 2] of [1, 4], which drops the batch axis; keep it as the first one"),
-    (softmax_inside, "Softmax_3 (Softmax): stands before Quant_4, so it would have to run in hardware; only MatMul, Gemm, "
-                     "element-wise "
-     "operators and quantisers can, move it to the end"),
+    (softmax_inside, "Softmax_3 (Softmax): stands before Quant_4, so it would have to run in hardware, which it cannot; move it "
+     "to the end"),
     (weights_first, "MatMul_2 (MatMul): its activation is the second operand; export it as activation times weights"),
     (wide_weights, "MatMul_1: weights reach 70,000; at most 16 bits are supported, quantise them further"),
     (flat_thresholds, "MultiThreshold_1 (MultiThreshold): its thresholds have shape [1]; they must be [channels, steps]"),
@@ -263,8 +246,8 @@ CASES: list[tuple[Callable[[Builder], None], str]] = [
     (broadcast, "Add_1 (Add): moves or mixes the batch axis (its output is [1, 3, 4] for one frame); keep the batch as the first "
      "axis"),
     (clip_to_vectors, "Clip_3 (Clip): its minimum has 2 elements; it must be one number"),
-    (nothing_left, "Softmax_1 (Softmax): nothing before it can be computed in hardware; a MatMul or Gemm after a quantiser "
-                   "is needed"),
+    (nothing_left, "Softmax_1 (Softmax): nothing before it can be computed in hardware; a layer with integer weights after a "
+     "quantiser is needed"),
 ]
 
 

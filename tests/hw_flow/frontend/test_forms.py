@@ -73,8 +73,8 @@ def test_several_vectors_a_frame(tmp_path: Path) -> None:
     model = b.model(5, [5, 3])
     model.graph.input[0].type.tensor_type.shape.dim.add().dim_value = 6
     program = _compile(tmp_path, model)
-    assert [program.graph.input_of(node).shape for node in program.graph] == [(5, 6), (5, 4)]
-    assert program.graph.tensors[program.graph.outputs[0]].shape == (5, 3)
+    assert [program.graph.input_of(node).shape for node in program.graph] == [(1, 5, 6), (1, 5, 4)]
+    assert program.graph.tensors[program.graph.outputs[0]].shape == (1, 5, 3)
     _check(program, RNG.normal(size=(50, 5, 6)).astype(np.float32))
 
 

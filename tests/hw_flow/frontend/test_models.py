@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw_flow.errors import FlowError
 from hw_flow.frontend import Program, compare, compile_qonnx
 from hw_flow.ir import MVAU, LabelSelect, Thresholding, execute
 
@@ -107,17 +106,3 @@ def test_qkeras(models_dir: Path, name: str, declared: bool) -> None:
     assert result.agreement == 500
     if "2_0" not in name:  # its 29-bit accumulators do not fit float32
         assert result.ties == 0
-
-
-@pytest.mark.parametrize(("path", "node"), [
-    ("mnist_cnn/qonnx_model.onnx", "Conv_0 (Conv)"), ("radioml/pretrained_VGG10_w8a8_20_export.onnx", "Conv_8 (Conv)"),
-    ("qkeras/model_test_qkeras_qconv2d_0.onnx", "Conv_0 (Conv)"),
-    ("hls4ml_example_models/separable_conv_model_ch_last.onnx", "Conv_0 (Conv)"),
-])
-def test_convolutions_are_refused(models_dir: Path, path: str, node: str) -> None:
-    begin = time.perf_counter()
-    with pytest.raises(FlowError) as error:
-        compile_qonnx(models_dir / path)
-    assert time.perf_counter() - begin < 2
-    assert str(error.value) == (f"{node}: convolutions cannot be compiled yet; this version takes fully connected networks: "
-                                "use MatMul or Gemm layers")

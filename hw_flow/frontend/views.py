@@ -1,0 +1,134 @@
+"""Nodes that only move elements: layout changes, slices, splits, upsampling."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil, floor
+
+import numpy as np
+import onnx
+
+from hw_flow.errors import FlowError
+from hw_flow.frontend.context import Context
+from hw_flow.frontend.site import Site
+from hw_flow.frontend.translate import elementwise
+from hw_flow.frontend.values import Value, arranged
+from hw_flow.ir.tensor import IntArray
+
+
+def layout(context: Context, node: onnx.NodeProto, value: Value) -> Value:
+    """The value of a Reshape, Transpose, ... node: the same elements, seen in another order."""
+    site = context.site(node, value)
+    if node.op_type == "Transpose":
+        axes = site.attribute("perm", list(reversed(range(len(site.frame) + 1))))
+        if axes[0] != 0:
+            raise FlowError(f"{site.where}: moves the batch axis; keep it as the first one")
+        return value.seen(node.name, value.order.transpose([axis - 1 for axis in axes[1:]]))
+    elementwise(site)  # casts to integers, and sizes
+    return value.seen(node.name, value.order.reshape(site.out_frame))
+
+
+def _moved(context: Context, site: Site, value: Value, order: IntArray, tensor: str) -> Value:
+    """Elements of ``value`` in a real new ``order`` ``[*frame]``, as a stream."""
+    seen = value.seen(site.node.name, order)
+    return context.stream(tensor, seen, arranged(seen))
+
+
+def slices(context: Context, node: onnx.NodeProto) -> Value:
+    """The value of a Slice node."""
+    site = context.site(node)
+    value = context.values[node.input[0]]
+    parts = [slice(None)] * (len(site.frame) + 1)
+    if len(node.input) > 1:
+        starts, ends = (site.array(index, what).ravel().tolist() for index, what in ((1, "starts"), (2, "ends")))
+        axes, steps = (site.array(index, what).ravel().tolist() if index < len(node.input) and node.input[index] else default
+                       for index, what, default in ((3, "axes", list(range(len(starts)))), (4, "steps", [1] * len(starts))))
+    else:
+        starts, ends = site.attribute("starts", []), site.attribute("ends", [])
+        axes, steps = site.attribute("axes", list(range(len(starts)))), [1] * len(starts)
+    for begin, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        parts[axis] = slice(int(begin), int(end) if step > 0 or end >= -(1 << 31) else None, int(step))
+    if parts[0] != slice(None) and site.out_frame != () and range(1)[parts[0]] != range(1):
+        raise FlowError(f"{site.where}: slices the batch axis; slice the others only")
+    order = value.order[tuple(parts[1:])]
+    if order.shape != site.out_frame or not order.size:
+        raise FlowError(f"{site.where}: makes frames of {list(order.shape)}; check its attributes")
+    return _moved(context, site, value, order, node.output[0])
+
+
+def split(context: Context, node: onnx.NodeProto) -> dict[str, Value]:
+    """The values of a Split node's outputs."""
+    site = context.site(node)
+    value = context.values[node.input[0]]
+    axis = site.attribute("axis", 0) % (len(site.frame) + 1) - 1
+    if axis < 0:
+        raise FlowError(f"{site.where}: splits the batch axis; split the channels")
+    found, begin = {}, 0
+    for name in filter(None, node.output):
+        size = context.frame(name)[axis]
+        order = np.take(value.order, range(begin, begin + size), axis)
+        found[name] = _moved(context, site, value, order, name)
+        begin += size
+    return found
+
+
+def depth_to_space(context: Context, node: onnx.NodeProto) -> Value:
+    """The value of a DepthToSpace or SpaceToDepth node."""
+    site = context.site(node)
+    value = context.values[node.input[0]]
+    block = site.attribute("blocksize", 0)
+    channels, high, wide = site.frame
+    order = value.order
+    if node.op_type == "SpaceToDepth":
+        parts = order.reshape(channels, high // block, block, wide // block, block).transpose(2, 4, 0, 1, 3)
+    elif str(site.attribute("mode", "DCR")) == "CRD":
+        parts = order.reshape(-1, block, block, high, wide).transpose(0, 3, 1, 4, 2)
+    else:
+        parts = order.reshape(block, block, -1, high, wide).transpose(2, 3, 0, 4, 1)
+    return _moved(context, site, value, parts.reshape(site.out_frame), node.output[0])
+
+
+def resize(context: Context, node: onnx.NodeProto) -> Value:
+    """The value of a Resize or Upsample node with nearest neighbours."""
+    site = context.site(node)
+    value = context.values[node.input[0]]
+    mode = str(site.attribute("mode", "nearest"))
+    if mode != "nearest":
+        raise FlowError(f"{site.where}: attribute mode is '{mode}'; only nearest can be compiled, or run it on the host")
+    order = value.order
+    for axis, (old, new) in enumerate(zip(site.frame, site.out_frame, strict=True)):
+        if old != new:
+            order = np.take(order, _nearest(site, axis, old, new), axis)
+    return _moved(context, site, value, order, node.output[0])
+
+
+def _nearest(site: Site, axis: int, old: int, new: int) -> list[int]:
+    """Element that each of ``new`` positions shows, by ONNX's rules, in rationals."""
+    scale = Fraction(new, old)
+    index = 1 if site.node.op_type == "Upsample" else 2
+    if index < len(site.node.input) and site.node.input[index] and site.array(index, "scales").size:
+        given = site.array(index, "scales").ravel()[axis + 1]
+        scale = Fraction(float(given)).limit_denominator(1 << 12)
+    plain = site.node.op_type == "Upsample"
+    where = "asymmetric" if plain else str(site.attribute("coordinate_transformation_mode", "half_pixel"))
+    rounding = "floor" if plain else str(site.attribute("nearest_mode", "round_prefer_floor"))
+    found = []
+    for position in range(new):
+        match where:
+            case "asymmetric":
+                at = position / scale
+            case "half_pixel" | "pytorch_half_pixel":
+                centre = where == "half_pixel" or new > 1
+                at = (position + Fraction(1, 2)) / scale - Fraction(1, 2) if centre else Fraction(0)
+            case "align_corners":
+                at = Fraction(position * (old - 1), new - 1) if new > 1 else Fraction(0)
+            case _:
+                raise FlowError(f"{site.where}: attribute coordinate_transformation_mode is '{where}'; use asymmetric or "
+                                "half_pixel")
+        half = Fraction(1, 2)
+        whole = {"floor": floor(at), "ceil": ceil(at), "round_prefer_floor": ceil(at - half),
+                 "round_prefer_ceil": floor(at + half)}.get(rounding)
+        if whole is None:
+            raise FlowError(f"{site.where}: attribute nearest_mode is '{rounding}'; use floor or round_prefer_floor")
+        found.append(min(max(whole, 0), old - 1))
+    return found
