@@ -77,14 +77,25 @@ module bw_requantise #(
         if (en) product_q <= ProductWidth'(value_q) * ProductWidth'(multiplier);
       end
     end else begin : gen_lut
-      logic [ProductWidth-1:0] sum;
+      // A shifted copy of one operand for every bit of the other: of a constant, whose zeros cost nothing, or of the narrower.
+      localparam bit OverMultiplier = Folds == 1 || MultiplierWidth < InWidth;
+      localparam int unsigned Rows = OverMultiplier ? MultiplierWidth : InWidth;
+      logic [ProductWidth-1:0] sum, copied;
+      logic [Rows-1:0] rows;
+      if (OverMultiplier) begin : gen_multiplier
+        assign copied = ProductWidth'(value_q);
+        assign rows   = multiplier;
+      end else begin : gen_value
+        assign copied = ProductWidth'(multiplier);
+        assign rows   = value_q;
+      end
       always_comb begin
         sum = '0;
-        for (int unsigned k = 0; k < InWidth; k++) begin
-          if (k == InWidth - 1) begin
-            sum -= value_q[k] ? ProductWidth'(multiplier) << k : '0;
+        for (int unsigned k = 0; k < Rows; k++) begin
+          if (k == Rows - 1) begin
+            sum -= rows[k] ? copied << k : '0;
           end else begin
-            sum += value_q[k] ? ProductWidth'(multiplier) << k : '0;
+            sum += rows[k] ? copied << k : '0;
           end
         end
       end

@@ -14,21 +14,16 @@ def signed_bits(tensor: Tensor) -> int:
 
 def signed_lines(target: str, port: str, tensor: Tensor, lanes: int, *, width: int, shift: int = 0) -> list[str]:
     """Assign the elements on ``port``, as two's complement times ``2**shift``, to ``target[lane]`` of ``width`` bits."""
-    lines = [f"  for (genvar p = 0; p < {lanes}; p++) begin : gen_{_plain(target)}"]
-    value = element(port, "p", tensor)
-    if shift:
-        lines += [f"    logic [{width - 1}:0] value;", f"    assign value = {width}'($signed({value}));",
-                  f"    assign {target}[p] = value << {shift};"]
-    else:
-        lines.append(f"    assign {target}[p] = {width}'($signed({value}));")
-    return [*lines, "  end"]
+    # No generate loop: synthesis takes its variable for a parameter of the module where that is a black box.
+    shifted = f" << {shift}" if shift else ""
+    return [f"  assign {target}[{lane}] = {width}'($signed({element(port, lane, tensor)})){shifted};" for lane in range(lanes)]
 
 
-def element(port: str, lane: str, tensor: Tensor) -> str:
+def element(port: str, lane: int, tensor: Tensor) -> str:
     """Element ``lane`` on ``port`` as an expression whose two's complement is its value."""
     if tensor.dtype == "BIPOLAR":
         return f"{{!{port}[{lane}], 1'b1}}"
-    bits = f"{port}[{lane}*{tensor.width}+:{tensor.width}]"
+    bits = f"{port}[{lane * tensor.width}+:{tensor.width}]"
     return bits if tensor.signed else f"{{1'b0, {bits}}}"
 
 
@@ -52,7 +47,3 @@ def check_range(out: Tensor, low: int, high: int) -> None:
     """FlowError unless ``out`` holds the results from ``low`` to ``high``."""
     if low < out.limits[0] or high > out.limits[1]:
         raise FlowError(f"'{out.name}': values from {low} to {high}, which {out.dtype} cannot represent; declare it wider")
-
-
-def _plain(target: str) -> str:
-    return target.replace("[", "_").replace("]", "")

@@ -78,14 +78,17 @@ def requantise_module(node: Requantise, graph: Graph, folding: NodeFolding, modu
         f"  logic [{bits - 1}:0] table_addr;",
         f"  logic [{pe * word - 1}:0] table_word;",
         "",
-        *_memory_instance(memory),
+        *(_memory_instance(memory) if len(words) > 1 else _constant(words[0], pe * word)),
         *instance("bw_requantise", parameters,
                   {"data_i": "x", "table_en_o": "memory_en", "table_addr_o": "table_addr", "table_i": "table_word"}),
     ]
     text = wrapper(module, f"{node.name}: {source.dtype} to {out.dtype}, shift {node.shift}, PE {pe}", source.width * pe,
                    out.width * pe, body)
-    rom = rom_module(memory, words, pe * word, weight_style(folding, len(words), pe * word), f"Constants of {comment(node.name)}")
-    return Module(module, "requantise", "bw_requantise", {f"{module}.sv": text, f"{memory}.sv": rom})
+    texts = {f"{module}.sv": text}
+    if len(words) > 1:
+        style = weight_style(folding, len(words), pe * word)
+        texts[f"{memory}.sv"] = rom_module(memory, words, pe * word, style, f"Constants of {comment(node.name)}")
+    return Module(module, "requantise", "bw_requantise", texts)
 
 
 def lookup_words(node: Lookup, graph: Graph, pe: int) -> IntArray:
@@ -118,6 +121,12 @@ def _product_limits(node: Requantise, limits: tuple[int, int]) -> tuple[int, int
 def _memory_instance(memory: str) -> list[str]:
     return [f"  {memory} u_table (", "    .clk_i (clk_i),", "    .en_i  (memory_en),", "    .addr_i(table_addr),",
             "    .data_o(table_word)", "  );", ""]
+
+
+def _constant(word: int, width: int) -> list[str]:
+    """One word needs no memory, and outside of one its bits simplify the multiplication."""
+    return [f"  assign table_word = {literal(word, width)};", "  logic unused;",
+            "  assign unused = &{1'b0, memory_en, table_addr};", ""]
 
 
 def _lane_lines(lane: int, words: list[int], width: int, bits: int, *, block: bool) -> list[str]:

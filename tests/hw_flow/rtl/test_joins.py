@@ -90,6 +90,8 @@ def _element_wise(seed: int) -> dict[str, Case]:
                         shift=7, low=-100, high=90),
         "exact": _case(Requantise, _tensors([(4,)], ["INT3"]), "INT5", NodeFolding(1, res_type="lut"),
                        multiplier=np.array([3]), addend=np.arange(4), shift=0, low=-12, high=12),
+        "rows": _case(Requantise, _tensors([(2, 4)], ["INT4"]), "INT5", NodeFolding(2, res_type="lut"),
+                      multiplier=rng.integers(-60, 60, 4), addend=np.array([17]), shift=4, low=-16, high=15),
         "far": _case(Requantise, _tensors([(4,)], ["BIPOLAR"]), "INT2", 4, multiplier=np.array([5]), addend=np.array([-1]),
                      shift=40, low=-2, high=1),
     }
