@@ -15,9 +15,9 @@ def cnv() -> ConvSpec:
     return ConvSpec((3, 32, 32), (*units, Dense(512), Dense(512), Dense(10)))
 
 
-def vgg10_1d(classes: int = 24) -> ConvSpec:
+def vgg10_1d(classes: int = 24, width: int = 64) -> ConvSpec:
     """Seven 1-D convolutions with pooling on 1,024 complex samples, then three dense layers."""
-    block: tuple[Unit, ...] = (Conv(64, (1, 3), padding=(0, 1)), MaxPool((1, 2)))
+    block: tuple[Unit, ...] = (Conv(width, (1, 3), padding=(0, 1)), MaxPool((1, 2)))
     return ConvSpec((2, 1, 1024), (*block * 7, Dense(128), Dense(128), Dense(classes)))
 
 
