@@ -54,7 +54,7 @@ class Reference:
         batch = len(next(iter(values.values())))
         model = self._model(batch)
         opsets = model.get_opset_imports()
-        context: dict[str, np.ndarray] = {**self.static, **values}
+        context: dict[str, np.ndarray] = {**self.static, **{name: self._typed(name, value) for name, value in values.items()}}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for name in names:
@@ -70,6 +70,12 @@ class Reference:
                 warnings.simplefilter("ignore")
                 self._batched = (batch, with_batch(self.model, batch))
         return self._batched[1]
+
+    def _typed(self, name: str, value: np.ndarray) -> np.ndarray:
+        """``value`` in the ONNX type of tensor ``name``: QuantizeLinear makes integers."""
+        found = self.model.get_tensor_valueinfo(name)
+        kind = 0 if found is None else found.type.tensor_type.elem_type
+        return value.astype(onnx.helper.tensor_dtype_to_np_dtype(kind)) if kind else value
 
     def _static(self) -> dict[str, np.ndarray]:
         """Every tensor that does not depend on the input: initialisers, quantised weights and biases."""
