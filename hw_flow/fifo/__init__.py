@@ -1,5 +1,7 @@
-"""Depths of the FIFOs between nodes."""
+"""FIFOs between nodes: their depths, and what the accelerator will do with them."""
 
-from hw_flow.fifo.analytic import SLACK, Schedule, depths, latency_cycles, schedule
+from hw_flow.fifo.bits import fifo_bits, finn_bits
+from hw_flow.fifo.performance import Prediction, predict
+from hw_flow.fifo.sizing import Progress, completes, depths
 
-__all__ = ["SLACK", "Schedule", "depths", "latency_cycles", "schedule"]
+__all__ = ["Prediction", "Progress", "completes", "depths", "fifo_bits", "finn_bits", "predict"]

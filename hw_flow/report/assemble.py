@@ -44,7 +44,7 @@ def assemble(build: Build) -> Report:
         notes=list(build.notes),
         layers=[_layer(node, plan, graph) for node in graph],
         streams=streams(graph, plan, build.depths, measured),
-        performance={**_estimates(graph, plan), **(simulation.performance if simulation is not None else {})},
+        performance={**_estimates(graph, plan, build.depths), **(simulation.performance if simulation is not None else {})},
         resources={target: record.resources for target, record in syntheses.items()},
         accuracy=simulation.accuracy if simulation is not None else {},
         verification=simulation.verification if simulation is not None else None,
@@ -103,10 +103,10 @@ def streams(graph: Graph, plan: Folding, depths: Mapping[str, int],
     return found
 
 
-def _estimates(graph: Graph, plan: Folding) -> dict[str, Figure]:
+def _estimates(graph: Graph, plan: Folding, depths: Mapping[str, int]) -> dict[str, Figure]:
     return {
         "interval_cycles_estimate": _model(folding.interval_cycles(graph, plan), "cycles"),
-        "latency_cycles_estimate": _model(fifo.latency_cycles(graph, plan), "cycles"),
+        "latency_cycles_estimate": _model(fifo.predict(graph, plan, depths, frames=1).latency_cycles, "cycles"),
     }
 
 

@@ -1,0 +1,230 @@
+"""What each kernel does beat by beat: the exact rules of ``hw_flow/rtl/kernels``.
+
+A kernel has one process that reads and, where it holds data that it may write later, a second one that writes. Everything else
+is a pipeline that moves as a whole: a step enters it, its result leaves ``latency`` steps later, and nothing moves while the
+result at its end is not taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import cast
+
+import numpy as np
+from qonnx.core.datatype import DataType
+
+from hw_flow.errors import FlowError
+from hw_flow.folding import NodeFolding
+from hw_flow.ir import (
+    MVAU,
+    VVAU,
+    Add,
+    Concat,
+    GlobalPool,
+    Graph,
+    LabelSelect,
+    Lookup,
+    Multiply,
+    Node,
+    Pool,
+    Reorder,
+    Requantise,
+    Slice,
+    SlidingWindow,
+    Thresholding,
+    Thresholds,
+)
+from hw_flow.ir.tensor import IntArray
+from hw_flow.rtl.choose import buffer_depth, buffer_style, flat_thresholds, multiplier, table_latency
+from hw_flow.rtl.latency import Kind, dot_acc_latency
+from hw_flow.rtl.window import Geometry
+from hw_flow.rtl.wrappers.joins import digits
+from hw_flow.rtl.wrappers.module import number_kind, weight_kind
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """Steps of a node in one frame.
+
+    Attributes
+    ----------
+    gaps : least cycles between steps of the process that reads; the first counts from the frame before.
+    reads : per input the step that takes each beat.
+    writes : the step that makes each output beat, of the second process if there is one.
+    latency : cycles from that step to the beat at the output.
+    register : beats that a register behind the pipeline holds, 0 without one.
+    loose : only steps that write wait for the beat at the end of the pipeline; the others go on.
+    writer : gaps of the second process, or None.
+    needs : per step of the second process the step of the first that must be over.
+    frees : per step of the first process the step of the second that must be over; below 0 in earlier frames.
+    """
+
+    gaps: IntArray
+    reads: tuple[IntArray, ...]
+    writes: IntArray
+    latency: int
+    register: int = 0
+    loose: bool = False
+    writer: IntArray | None = None
+    needs: IntArray | None = None
+    frees: IntArray | None = None
+
+
+@singledispatch
+def kernel(node: Node, _graph: Graph, _folding: NodeFolding, _cut: bool) -> Kernel:
+    """The steps of ``node``.
+
+    The last argument says that some reader of the output has no FIFO, so that the kernel ends in a register if it can.
+
+    Raises
+    ------
+    FlowError : an operator without a schedule.
+    """
+    raise FlowError(f"{node.name}: no schedule for a {type(node).__name__}; its FIFOs cannot be sized")
+
+
+@kernel.register
+def _(node: MVAU, graph: Graph, folding: NodeFolding, cut: bool) -> Kernel:
+    source = graph.input_of(node)
+    fold, folds, count = node.mw // folding.simd, node.mh // folding.pe, source.elements // node.mw
+    # A vector: its beats as they come, then the ends of the other folds.
+    gaps = np.ones((count, fold + folds - 1), dtype=np.int64)
+    gaps[:, fold:] = fold
+    step = np.arange(gaps.size).reshape(gaps.shape)
+    latency = 1 + _sum_latency(node, graph, folding) + _threshold_latency(node.thresholds, folds)
+    return Kernel(gaps.ravel(), (step[:, :fold].ravel(),), step[:, fold - 1:].ravel(), latency,
+                  register=(1 if fold > 1 else 2) * cut)
+
+
+@kernel.register
+def _(node: VVAU, graph: Graph, folding: NodeFolding, cut: bool) -> Kernel:
+    folds = node.channels // folding.pe
+    latency = 1 + _sum_latency(node, graph, folding) + _threshold_latency(node.thresholds, folds)
+    return _reduce(node, graph, folding, latency, register=(1 if node.taps > folding.simd else 2) * cut)
+
+
+@kernel.register
+def _(node: Pool, graph: Graph, folding: NodeFolding, cut: bool) -> Kernel:
+    latency = max(1, (folding.simd - 1).bit_length())
+    return _reduce(node, graph, folding, latency, register=(1 if node.taps > folding.simd else 2) * cut)
+
+
+@kernel.register
+def _(node: GlobalPool, graph: Graph, folding: NodeFolding, cut: bool) -> Kernel:
+    steps = _beats(node, graph, folding)
+    results = graph.output_of(node).elements // folding.pe
+    return Kernel(np.ones(len(steps), dtype=np.int64), (steps,), steps[-results:], 1, register=2 * cut, loose=True)
+
+
+@kernel.register
+def _(node: SlidingWindow, graph: Graph, folding: NodeFolding, _cut: bool) -> Kernel:
+    source, out = graph.input_of(node), graph.output_of(node)
+    if folding.parallel_window:
+        raise FlowError(f"{node.name}: no schedule for a parallel window; its FIFOs cannot be sized")
+    geometry = Geometry.of(node, source.shape, folding.simd)
+    needs, tails, depth = geometry.needs() - 1, geometry.tails(), geometry.depth()
+    # Between two bits, only padding needs more than the one that is stored.
+    stored = 1 if source.dtype == "BIPOLAR" != out.dtype else out.width
+    depth = buffer_depth(depth, buffer_style(folding, depth, folding.simd * stored))
+    steps = np.arange(geometry.reads)
+    # The room for beat r comes with the first write after which place r - depth is free.
+    periods = np.arange(-(depth // geometry.reads) - 2, 2)
+    unrolled = (tails + periods[:, None] * geometry.reads).ravel()
+    frees = np.searchsorted(unrolled, steps - depth + 1) + periods[0] * len(tails)
+    return Kernel(np.ones(len(steps), dtype=np.int64), (steps,), np.arange(len(needs)), 1,
+                  writer=np.ones(len(needs), dtype=np.int64), needs=needs, frees=frees)
+
+
+@kernel.register
+def _(node: Reorder, graph: Graph, folding: NodeFolding, _cut: bool) -> Kernel:
+    steps = _beats(node, graph, folding)
+    needs = np.maximum.accumulate(node.index()[::folding.pe] // folding.pe)
+    needs[-1] = steps[-1]
+    # Two banks: a frame may come once the last but one has gone.
+    return Kernel(np.ones(len(steps), dtype=np.int64), (steps,), np.arange(len(needs)), 1,
+                  writer=np.ones(len(needs), dtype=np.int64), needs=needs, frees=np.full(len(steps), -len(needs) - 1))
+
+
+@kernel.register
+def _(node: LabelSelect, graph: Graph, folding: NodeFolding, _cut: bool) -> Kernel:
+    steps, fold = _beats(node, graph, folding), graph.input_of(node).channels // folding.pe
+    return Kernel(np.ones(len(steps), dtype=np.int64), (steps,), steps[fold - 1::fold], (folding.pe - 1).bit_length() + 1)
+
+
+@kernel.register
+def _(node: Concat, graph: Graph, folding: NodeFolding, cut: bool) -> Kernel:
+    widths = [graph.tensors[name].channels // folding.pe for name in node.inputs]
+    steps = np.arange(graph.output_of(node).elements // folding.pe).reshape(-1, sum(widths))
+    parts = np.split(steps, np.cumsum(widths)[:-1], axis=1)
+    return Kernel(np.ones(steps.size, dtype=np.int64), tuple(part.ravel() for part in parts), steps.ravel(), 0,
+                  register=2 * cut)
+
+
+@kernel.register
+def _(node: Slice, graph: Graph, folding: NodeFolding, _cut: bool) -> Kernel:
+    steps = _beats(node, graph, folding)
+    parts = steps.reshape(-1, graph.input_of(node).channels // folding.pe)
+    return Kernel(np.ones(len(steps), dtype=np.int64), (steps,),
+                  parts[:, node.begin // folding.pe:node.end // folding.pe].ravel(), 0, loose=True)
+
+
+@kernel.register(Thresholding)
+@kernel.register(Add)
+@kernel.register(Multiply)
+@kernel.register(Lookup)
+@kernel.register(Requantise)
+def _(node: Node, graph: Graph, folding: NodeFolding, _cut: bool) -> Kernel:
+    steps = _beats(node, graph, folding)
+    return Kernel(np.ones(len(steps), dtype=np.int64), (steps,) * len(node.inputs), steps, _element_latency(node, graph, folding))
+
+
+def _beats(node: Node, graph: Graph, folding: NodeFolding) -> IntArray:
+    return np.arange(graph.input_of(node).elements // folding.pe)
+
+
+def _reduce(node: VVAU | Pool, graph: Graph, folding: NodeFolding, latency: int, *, register: int) -> Kernel:
+    steps = np.arange(graph.input_of(node).elements // (folding.pe * folding.simd))
+    fold = node.taps // folding.simd
+    return Kernel(np.ones(len(steps), dtype=np.int64), (steps,), steps[fold - 1::fold], latency, register)
+
+
+def _sum_latency(node: MVAU | VVAU, graph: Graph, folding: NodeFolding) -> int:
+    source, width = graph.input_of(node), int(DataType[node.weight_dtype].bitwidth())
+    return dot_acc_latency(folding.simd, act_width=source.width, act_kind=cast(Kind, number_kind(source)), weight_width=width,
+                           weight_kind=cast(Kind, weight_kind(node.weight_dtype)),
+                           mul=multiplier(folding, source.width, width))
+
+
+def _element_latency(node: Node, graph: Graph, folding: NodeFolding) -> int:
+    folds = graph.input_of(node).channels // folding.pe
+    match node:
+        case Thresholding():
+            return _threshold_latency(node.thresholds, folds)
+        case Add():
+            terms = sum(len(digits(factor)) for factor in node.coefficients)
+            return max(1, (terms - 1).bit_length()) + _threshold_latency(node.thresholds, folds)
+        case Multiply():
+            return 2 + _threshold_latency(node.thresholds, folds)
+        case Lookup():
+            return 1
+        case _:
+            return 4
+
+
+def _threshold_latency(thresholds: Thresholds | None, folds: int) -> int:
+    """Cycles of ``bw_threshold``, by the same rules as `hw_flow.rtl.encode` builds its tables."""
+    if thresholds is None:
+        return 0
+    step = thresholds.step // 2 or 1 if thresholds.base == -1 and thresholds.step == 2 else thresholds.step
+    bits = max(1, (thresholds.levels * step).bit_length())
+    rows = np.broadcast_to(thresholds.values, (len(thresholds.descending), thresholds.levels))
+    if len(rows) > 1 and len(rows) % folds == 0:
+        # Folds with the same thresholds share a table.
+        same = rows.reshape(folds, -1), thresholds.descending.reshape(folds, -1)
+        folds = folds if any((part != part[:1]).any() for part in same) else 1
+    elif len(rows) == 1:
+        folds = 1
+    flat = flat_thresholds(bits)
+    stages = 1 if flat else bits
+    return stages * (1 + table_latency(folds if flat else folds << (bits - 1)))
