@@ -5,22 +5,16 @@ Whichever is exact and cheapest is taken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from math import gcd, lcm
 
 import numpy as np
 
 from hw_flow.errors import FlowError
-from hw_flow.frontend.numeric import Const
-from hw_flow.frontend.ops import Op
-from hw_flow.frontend.quantisers import IntQuant
 from hw_flow.frontend.requantise import Line, line_through
 from hw_flow.frontend.segments import Steps, steps_of
 from hw_flow.frontend.thresholds import MAX_LEVELS, LevelFunction, solve, type_of
 from hw_flow.ir import Add, Lookup, Node, Requantise, Thresholding
-from hw_flow.ir.tensor import IntArray, smallest_datatype
+from hw_flow.ir.tensor import IntArray
 from hw_flow.ir.thresholds import Thresholds
 
 # Up to 6 bits thresholds are always taken where they exist: every back end has them.
@@ -182,42 +176,6 @@ def merged(thresholds: Thresholds) -> Thresholds:
     if len(values) > 1 and (values == values[0]).all() and (falling == falling[0]).all():
         return Thresholds(values[:1], falling[:1], thresholds.base, thresholds.step)
     return thresholds
-
-
-def implied_quantiser(ops: Sequence[Op], low: int, high: int, node: str) -> IntQuant | None:
-    """The quantiser that a file leaves out where operators keep integers on one grid, as in Quant -> Relu -> Conv.
-
-    Parameters
-    ----------
-    ops : from the integer to the real value.
-    low, high : range of the integer.
-
-    Returns
-    -------
-    a quantiser that changes no value, with one scale for all channels; None if no grid of at most 16 bits holds all values.
-    """
-    size = max([op.size for op in ops], default=1)
-    if (high - low + 1) * size > MAX_TABLE:
-        return None
-    found = set()
-    for index in range(size):
-        for x in range(low, high + 1):
-            value = Fraction(x)
-            for op in ops:
-                value = op.exact(value, index)
-            found.add(value)
-    bottom = lcm(*(value.denominator for value in found))
-    if bottom.bit_length() > 1024:
-        return None
-    whole = sorted(int(value * bottom) for value in found)
-    step = gcd(*(value - whole[0] for value in whole)) or abs(whole[0]) or bottom
-    first = 0 if whole[0] % step == 0 else whole[0]
-    least, most = (whole[0] - first) // step, (whole[-1] - first) // step
-    if max(abs(least), abs(most)) > MAX_SCALED:
-        return None
-    scale, offset = Fraction(step, bottom), Fraction(first, bottom)
-    return IntQuant(node=node, low=least, high=most, dtype=smallest_datatype(least, most), scale=Const.of_fractions([scale]),
-                    offset=Const.of_fractions([offset]), zero=Const.of_fractions([-offset / scale]), rounding="HALF_EVEN")
 
 
 def _mixed(function: LevelFunction, steps: Steps, low: IntArray, high: IntArray, where: str) -> Solution:

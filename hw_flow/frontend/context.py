@@ -12,6 +12,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_flow.errors import FlowError
 from hw_flow.frontend.cores import Core, Move
+from hw_flow.frontend.implied import implied_quantiser
+from hw_flow.frontend.quantisers import Quantiser
 from hw_flow.frontend.reference import Reference
 from hw_flow.frontend.regions import Integers, Region, constant, counting, in_order, take
 from hw_flow.frontend.site import Site
@@ -100,8 +102,42 @@ class Context:
             move = Move(tensor, reorder(name, base, index))
         order = np.empty(elements.size, dtype=np.int64)
         order[elements.ravel()] = np.arange(elements.size)
-        sink = Integers(name, tensor, index.shape, order.reshape(value.frame), base.scale, base.offset, base.dtype)
+        stored = None if self.frame(tensor) == value.frame else self.frame(tensor)
+        sink = Integers(name, tensor, index.shape, order.reshape(value.frame), base.scale, base.offset, base.dtype, stored=stored)
         return self.emit(move, [value], (), self.carried(sink, value, index))
+
+    def settled(self, tensor: str, *, always: bool = False) -> Value:
+        """The value of ONNX tensor ``tensor``; as integers of its own if operators keep it on a grid that the file leaves out.
+
+        ``always`` makes such integers also where the real values are affine in those of the base.
+        """
+        value = self.values[tensor]
+        base = value.base
+        limits = base.limits
+        if (value.affine is not None and not always) or limits is None or not (value.ops or base.after):
+            return value
+        x = np.arange(limits[0], limits[1] + 1) if base.dtype != "BIPOLAR" else np.array([-1, 1])
+        images = base.dequantise(np.repeat(x[:, None], base.channels, axis=1))
+        found = implied_quantiser(base.meaning, value.ops, x, images, value.nodes[-1] if value.nodes else tensor)
+        if found is not None:
+            self.values[tensor] = self.quantised(tensor, value, found)
+        return self.values[tensor]
+
+    def integer(self, node: onnx.NodeProto, tensor: str) -> Value:
+        """The value of ``tensor`` with real values affine in its integers; FlowError, naming ``node``, if there is none."""
+        value = self.settled(tensor)
+        if value.affine is None:
+            culprit = value.culprit()
+            raise FlowError(f"{node.name} ({node.op_type}): missing quantiser: {culprit} makes its input '{tensor}' "
+                            f"non-integer; insert a Quant node between {culprit} and {node.name}")
+        return value
+
+    def quantised(self, tensor: str, value: Value, last: Quantiser, nodes: tuple[str, ...] = ()) -> Value:
+        """``value`` behind the quantiser ``last``, whose ONNX nodes are ``nodes``."""
+        base = value.base
+        sink = Integers(self.name(tensor), tensor, base.shape, value.order, last.scale, last.offset, last.dtype, (), last)
+        self.regions.append(Region((*value.nodes, *nodes), (base,), sink, start=base.meaning, ops=value.ops, quantiser=last))
+        return Value.of(sink)
 
     def carried(self, sink: Integers, value: Value, index: IntArray) -> Integers:
         """``sink`` with the meaning of ``value``, whose elements ``index`` it holds."""

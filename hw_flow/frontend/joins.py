@@ -12,10 +12,11 @@ from hw_flow.frontend.branches import JOINS, combine
 from hw_flow.frontend.context import Context
 from hw_flow.frontend.cores import Move, Product, Sum
 from hw_flow.frontend.ops import Fractions
+from hw_flow.frontend.quantisers import IntQuant
 from hw_flow.frontend.regions import Integers, constant, counting
-from hw_flow.frontend.values import Value, arranged, channel_axis
+from hw_flow.frontend.values import Value, arranged
 from hw_flow.ir.joins import Concat
-from hw_flow.ir.tensor import IntArray
+from hw_flow.ir.tensor import IntArray, smallest_datatype
 
 
 def join(context: Context, node: onnx.NodeProto) -> Value:
@@ -34,14 +35,14 @@ def join(context: Context, node: onnx.NodeProto) -> Value:
     if node.op_type not in ("Add", "Sub", "Mul"):
         raise FlowError(f"{where}: joins two activations ({', '.join(operands)}); of such operators only Add, Sub and Mul can be "
                         "compiled, use one of them")
-    values = [_integer(node, name, value) for name, value in zip(operands, (one, other), strict=True)]
+    values = [context.integer(node, name) for name in operands]
+    if node.op_type == "Mul":
+        values = [_without_zero(context, node, name, value) for name, value in zip(operands, values, strict=True)]
     one, other = _aligned(context, node, operands, values)
     order = one.order.reshape(context.frame(node.output[0]))
     (a, p), (b, q) = one.affine or ((), ()), other.affine or ((), ())
     name = context.name(node.output[0])
     if node.op_type == "Mul":
-        if any(p) or any(q):
-            raise FlowError(f"{where}: multiplies activations of which one has a zero point; use quantisers without one")
         size = max(len(a), len(b))
         scale = tuple(a[i % len(a)] * b[i % len(b)] for i in range(size))
         sink = Integers(name, node.output[0], one.base.shape, order, constant(scale), constant(Fraction(0)))
@@ -54,11 +55,20 @@ def join(context: Context, node: onnx.NodeProto) -> Value:
     return context.emit(Sum(node.name, factors, signs), (one, other), (node.name,), sink)
 
 
-def _integer(node: onnx.NodeProto, operand: str, value: Value) -> Value:
-    if value.affine is None:
-        raise FlowError(f"{node.name} ({node.op_type}): missing quantiser: {value.culprit()} makes its operand '{operand}' "
-                        f"non-integer; insert a Quant node between {value.culprit()} and {node.name}")
-    return value
+def _without_zero(context: Context, node: onnx.NodeProto, tensor: str, value: Value) -> Value:
+    """``value`` with integers of which 0 stands for 0."""
+    assert value.affine is not None
+    scale, offset = value.affine
+    if not any(offset):
+        return value
+    limits, zero = value.base.limits, offset[0] / scale[0] if scale[0] else Fraction(1, 2)
+    if limits is None or max(len(scale), len(offset)) > 1 or zero.denominator > 1:
+        raise FlowError(f"{node.name} ({node.op_type}): no integer of its input '{tensor}' stands for 0, or another one on each "
+                        "channel; insert a Quant node with a whole zero point before it")
+    low, high = (int(end + zero) for end in limits)
+    unit, none = constant(scale), constant(Fraction(0))
+    return context.quantised(tensor, value, IntQuant(node=node.name, low=low, high=high, dtype=smallest_datatype(low, high),
+                                                     scale=unit, offset=none, zero=none, rounding="HALF_EVEN"))
 
 
 def _common(where: str, operands: list[str], a: Fractions, b: Fractions) -> tuple[Fractions, tuple[int, int]]:
@@ -120,15 +130,12 @@ def concat(context: Context, node: onnx.NodeProto) -> Value:
     operands = context.operands(node)
     if len(operands) != len([name for name in node.input if name]):
         raise FlowError(f"{where}: joins an activation with a constant; only activations can be joined")
-    values = [_integer(node, name, context.values[name]) for name in operands]
+    values = [context.integer(node, name) for name in operands]
     rank = len(values[0].frame) + 1
     axis = context.site(node).attribute("axis", 1) % rank - 1
     parts = []
     for name, value in zip(operands, values, strict=True):
         elements = np.moveaxis(counting(value.frame), axis, -1)
-        channels = channel_axis(value.order)
-        if rank > 2 and axis != channels and value.frame[channels] > 1 and value.frame[axis] > 1:
-            raise FlowError(f"{where}: joins frames along axis {axis + 1}, which is not the channels of '{name}'; join channels")
         while elements.ndim > 3 and elements.shape[0] == 1:
             elements = elements[0]
         parts.append(context.stream(name, value, elements[None] if elements.ndim == 2 else elements))

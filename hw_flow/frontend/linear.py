@@ -39,18 +39,15 @@ def linear(context: Context, node: onnx.NodeProto) -> Value:
         raise FlowError(f"{site.where}: its activation is the second operand; export it as activation times weights")
     if len(context.operands(node)) > 1:
         raise FlowError(f"{site.where}: multiplies two activations; only products with constant weights can be compiled")
-    value = context.values[node.input[0]]
+    value = context.integer(node, node.input[0])
     return _conv(context, site, value) if node.op_type == "Conv" else _dense(context, site, value)
 
 
 def _input(context: Context, node: onnx.NodeProto, value: Value, per_channel: bool = False) -> _Input:
     """The scale and the offsets of the input, or FlowError."""
-    found = value.affine
     where = f"{node.name} ({node.op_type})"
-    if found is None:
-        raise FlowError(f"{where}: missing quantiser: {value.culprit()} makes its input '{node.input[0]}' "
-                        f"non-integer; insert a Quant node between {value.culprit()} and {node.name}")
-    scale, offset = found
+    assert value.affine is not None
+    scale, offset = value.affine
     if not all(scale) and not any(scale):
         raise FlowError(f"{where}: its input '{node.input[0]}' is multiplied by zero; check the export")
     if len(scale) == 1 or per_channel:

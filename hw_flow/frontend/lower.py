@@ -254,6 +254,9 @@ class _Builder:
         tensors = [self.tensors[name] for name in inputs]
         spans = [self.ranges[name] for name in inputs]
         dtype = _shared(tensors)
+        if isinstance(core.by, SlidingWindow):
+            dtype, value = _padded(tensors[0], core.by.pad_value), core.by.pad_value
+            spans = [(np.minimum(low, value), np.maximum(high, value)) for low, high in spans]
         if isinstance(core.by, Concat):
             wide = [(np.broadcast_to(low, tensor.channels), np.broadcast_to(high, tensor.channels))
                     for tensor, (low, high) in zip(tensors, spans, strict=True)]

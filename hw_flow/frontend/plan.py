@@ -23,10 +23,10 @@ from hw_flow.frontend.pools import global_pool, pool
 from hw_flow.frontend.reference import Reference
 from hw_flow.frontend.regions import Integers, Plan, Region
 from hw_flow.frontend.select import select
-from hw_flow.frontend.support import GLOBAL_POOLS, LAYOUT, LINEAR, POOLS, QUANTISERS, TAIL
+from hw_flow.frontend.support import GLOBAL_POOLS, LAYOUT, LINEAR, MOVES, POOLS, QUANTISERS, TAIL
 from hw_flow.frontend.translate import elementwise, quantiser
 from hw_flow.frontend.values import Value
-from hw_flow.frontend.views import depth_to_space, layout, resize, slices, split
+from hw_flow.frontend.views import depth_to_space, layout, pad, resize, slices, split
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Planner:
     def _visit(self, node: onnx.NodeProto, needed: str | None) -> None:
         context = self.context
         on_host = next((self.host[name] for name in context.operands(node) if name in self.host), None)
-        regions, names = len(context.regions), set(context.names)
+        regions, names, values = len(context.regions), set(context.names), dict(context.values)
         if node.op_type in TAIL:
             found = select(context, node) if node.op_type in ("TopK", "ArgMax") else None
             if found is not None:
@@ -101,13 +101,15 @@ class Planner:
                 if needed is not None:
                     raise
                 del context.regions[regions:]
-                context.names = names
+                context.names, context.values = names, values
                 on_host = error
         self.host.update(dict.fromkeys(filter(None, node.output), on_host))
 
     def _values(self, node: onnx.NodeProto) -> dict[str, Value]:
         """The values that ``node`` writes, in hardware."""
         context, operator = self.context, node.op_type
+        if operator in MOVES:
+            context.settled(context.operands(node)[0])
         if operator == "Split":
             return split(context, node)
         return {node.output[0]: self._value(node, context.operands(node))}
@@ -128,6 +130,8 @@ class Planner:
         match operator:
             case "Concat":
                 return concat(context, node)
+            case "Pad":
+                return pad(context, node)
             case "Slice":
                 return slices(context, node)
             case "DepthToSpace" | "SpaceToDepth":
@@ -140,12 +144,7 @@ class Planner:
 
     def _quantised(self, node: onnx.NodeProto, value: Value) -> Value:
         last = quantiser(self.context.site(node, value))
-        base = value.base
-        name = self.context.name(node.output[0])
-        sink = Integers(name, node.output[0], base.shape, value.order, last.scale, last.offset, last.dtype, (), last)
-        nodes = (*value.nodes, node.name)
-        self.context.regions.append(Region(nodes, (base,), sink, start=base.meaning, ops=value.ops, quantiser=last))
-        return Value.of(sink)
+        return self.context.quantised(node.output[0], value, last, (node.name,))
 
     # --- the end -------------------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ def pool(context: Context, node: onnx.NodeProto) -> Value:
     if kernel is None:
         raise FlowError(f"{site.where}: attribute kernel_shape is missing; export the network again")
     window = window_of(site, 0, tuple(kernel))
-    value = context.values[node.input[0]]
+    value = _rising(context, node) if node.op_type == "MaxPool" else context.integer(node, node.input[0])
     value = context.stream(node.input[0], value, channels_last(site.frame, 0))
     if node.op_type == "MaxPool":
         if len(node.output) > 1 and node.output[1]:
@@ -44,7 +44,8 @@ def pool(context: Context, node: onnx.NodeProto) -> Value:
 def global_pool(context: Context, node: onnx.NodeProto) -> Value:
     """The value of a GlobalMaxPool, GlobalAveragePool, ReduceMean or ReduceMax node."""
     site = context.site(node)
-    value = context.values[node.input[0]]
+    largest = node.op_type in ("GlobalMaxPool", "ReduceMax")
+    value = _rising(context, node) if largest else context.integer(node, node.input[0])
     rank = len(site.frame)
     axis = _reduced(site) if node.op_type.startswith("Reduce") else 0
     if rank == 1:
@@ -79,10 +80,6 @@ def _sink(context: Context, site: Site, shape: Shape, axis: int) -> Integers:
 
 
 def _largest(context: Context, site: Site, value: Value, window: SlidingWindow | None, axis: int) -> Value:
-    for op in value.chain:
-        if not (op.sign() >= 0).all():
-            raise FlowError(f"{site.where}: takes the largest element behind {op.node}, which does not rise on every channel; "
-                            f"insert a Quant node between {op.node} and {site.node.name}")
     core = Pooling(site.node.name, "max", window)
     plain = _sink(context, site, core.shape(value.base.shape), axis)
     base, quantiser = value.base, value.base.quantiser if not value.ops else None
@@ -93,10 +90,25 @@ def _largest(context: Context, site: Site, value: Value, window: SlidingWindow |
     return context.emit(core, [value], (site.node.name,), sink)
 
 
+def _rising(context: Context, node: onnx.NodeProto) -> Value:
+    """The input of a node that takes the largest element, as integers that rise with the real values."""
+    value = context.values[node.input[0]]
+    falling = _falling(value)
+    if falling is not None:
+        value = context.settled(node.input[0], always=True)
+        falling = _falling(value)
+    if falling is not None:
+        raise FlowError(f"{node.name} ({node.op_type}): takes the largest element behind {falling}, which does not rise on every "
+                        f"channel; insert a Quant node between {falling} and {node.name}")
+    return value
+
+
+def _falling(value: Value) -> str | None:
+    return next((op.node for op in value.chain if not (op.sign() >= 0).all()), None)
+
+
 def _mean(context: Context, site: Site, value: Value, window: SlidingWindow | None, axis: int) -> Value:
-    if value.affine is None:
-        raise FlowError(f"{site.where}: missing quantiser: {value.culprit()} makes its input '{site.node.input[0]}' non-integer; "
-                        f"insert a Quant node between {value.culprit()} and {site.node.name}")
+    assert value.affine is not None
     core = Pooling(site.node.name, "sum", window)
     plain = _sink(context, site, core.shape(value.base.shape), axis)
     taps = window.taps if window is not None else int(np.prod(value.base.shape[:-1]))

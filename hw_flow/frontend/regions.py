@@ -8,6 +8,7 @@ from functools import cached_property
 from math import prod
 
 import numpy as np
+from qonnx.core.datatype import DataType
 
 from hw_flow.frontend.cores import Core
 from hw_flow.frontend.numeric import Const
@@ -33,6 +34,7 @@ class Integers:
     dtype : QONNX DataType name where the file says it.
     after : what else the real value went through, for raw accumulators behind a pool.
     quantiser : what made the integers, if a quantiser did.
+    stored : frame of the ONNX tensor where ``order`` is that of its broadcast.
     """
 
     name: str
@@ -44,10 +46,11 @@ class Integers:
     dtype: str | None = None
     after: tuple[Op, ...] = ()
     quantiser: Quantiser | None = None
+    stored: Shape | None = None
 
     @property
     def frame(self) -> Shape:
-        """Frame of the ONNX tensor, without the batch."""
+        """Frame of the ONNX tensor (or of its broadcast), without the batch."""
         return self.order.shape
 
     @property
@@ -60,6 +63,16 @@ class Integers:
         """Operators from integers to real values."""
         return (*restore(self.scale, self.offset, self.tensor), *self.after)
 
+    @property
+    def limits(self) -> tuple[int, int] | None:
+        """Smallest and largest integer, where they are known before the graph is made."""
+        if self.quantiser is not None:
+            return self.quantiser.low, self.quantiser.high
+        if self.dtype is None:
+            return None
+        kind = DataType[self.dtype]
+        return int(kind.min()), int(kind.max())
+
     @cached_property
     def straight(self) -> bool:
         """Whether the stream has the order of the ONNX frame."""
@@ -68,10 +81,15 @@ class Integers:
     def to_frame(self, stream: np.ndarray) -> np.ndarray:
         """``[N, *shape]`` as ``[N, *frame]``."""
         flat = stream.reshape(len(stream), -1)
+        if self.stored is not None:
+            first = self.order[tuple(slice(size) for size in self.stored)]
+            return flat[:, first.ravel()].reshape(len(stream), *self.stored)
         return (flat if self.straight else flat[:, self.order.ravel()]).reshape(len(stream), *self.frame)
 
     def to_stream(self, values: np.ndarray) -> np.ndarray:
         """``[N, *frame]`` as ``[N, *shape]``."""
+        if self.stored is not None:
+            values = np.broadcast_to(values, (len(values), *self.frame))
         flat = values.reshape(len(values), -1)
         if not self.straight:
             flat, source = np.empty_like(flat), flat

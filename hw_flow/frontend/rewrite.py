@@ -6,7 +6,7 @@ becomes a pool and two quantisers; zeros put around a map by a Pad become an att
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,7 +125,7 @@ def _fold_pads(graph: onnx.GraphProto) -> None:
         graph.node.remove(node)
 
 
-def zero_pads(node: onnx.NodeProto, static: dict[str, onnx.TensorProto]) -> Sequence[int] | None:
+def zero_pads(node: onnx.NodeProto, static: Mapping[str, onnx.TensorProto]) -> Sequence[int] | None:
     """Padding of a Pad node if it is constant and puts zeros."""
     if attribute(node, "mode", b"constant") != b"constant" or (len(node.input) > 3 and node.input[3]):
         return None

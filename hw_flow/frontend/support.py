@@ -10,8 +10,8 @@ LINEAR = frozenset({"MatMul", "Gemm", "Conv"})
 POOLS = frozenset({"MaxPool", "AveragePool"})
 GLOBAL_POOLS = frozenset({"GlobalMaxPool", "GlobalAveragePool", "ReduceMean", "ReduceMax"})
 # Operators whose first axis of the frame is the channels.
-SPATIAL = frozenset({"Conv", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"})
-MOVES = frozenset({"Concat", "Slice", "Split", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"})
+SPATIAL = frozenset({"Conv", "Pad", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"})
+MOVES = frozenset({"Concat", "Pad", "Slice", "Split", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"})
 CUSTOM_QUANTISERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc"})
 QUANTISERS = CUSTOM_QUANTISERS | {"QuantizeLinear"}
 LAYOUT = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast"})

@@ -10,9 +10,14 @@ import onnx
 
 from hw_flow.errors import FlowError
 from hw_flow.frontend.context import Context
+from hw_flow.frontend.cores import Move
+from hw_flow.frontend.pools import zeros_of
+from hw_flow.frontend.regions import Integers, constant, counting
+from hw_flow.frontend.rewrite import zero_pads
 from hw_flow.frontend.site import Site
 from hw_flow.frontend.translate import elementwise
-from hw_flow.frontend.values import Value, arranged
+from hw_flow.frontend.values import Value, arranged, channels_last
+from hw_flow.ir.spatial import SlidingWindow
 from hw_flow.ir.tensor import IntArray
 
 
@@ -37,7 +42,7 @@ def _moved(context: Context, site: Site, value: Value, order: IntArray, tensor: 
 def slices(context: Context, node: onnx.NodeProto) -> Value:
     """The value of a Slice node."""
     site = context.site(node)
-    value = context.values[node.input[0]]
+    value = context.settled(node.input[0])
     parts = [slice(None)] * (len(site.frame) + 1)
     if len(node.input) > 1:
         starts, ends = (site.array(index, what).ravel().tolist() for index, what in ((1, "starts"), (2, "ends")))
@@ -56,10 +61,41 @@ def slices(context: Context, node: onnx.NodeProto) -> Value:
     return _moved(context, site, value, order, node.output[0])
 
 
+def pad(context: Context, node: onnx.NodeProto) -> Value:
+    """The value of a Pad node that puts zeros around the positions of a map."""
+    site = context.site(node)
+    static = {name: onnx.numpy_helper.from_array(context.static[name]) for name in node.input if name in context.static}
+    pads = zero_pads(node, static)
+    rank = len(site.frame) + 1
+    if pads is None or len(pads) != 2 * rank or rank not in (3, 4):
+        raise FlowError(f"{site.where}: only constant zeros around 1-D and 2-D maps can be compiled; use mode constant, value 0")
+    if any([*pads[:2], *pads[rank:rank + 2]]) or min(pads) < 0:
+        raise FlowError(f"{site.where}: attribute pads is {list(pads)}; pad the positions only, by at least 0")
+    value = context.integer(node, node.input[0])
+    value = context.stream(node.input[0], value, channels_last(site.frame, 0))
+    zeros = zeros_of(value)
+    if zeros is None or len(zeros) != 1 or zeros[0].denominator != 1:
+        raise FlowError(f"{site.where}: puts zeros, but no integer of its input '{node.input[0]}' stands for 0; use a whole zero "
+                        "point")
+    around = [*([0] * (4 - rank)), *pads[2:rank], *([0] * (4 - rank)), *pads[rank + 2:]]
+    window = SlidingWindow(name=node.name, inputs=("x",), outputs=("y",), kernel=(1, 1), pads=tuple(around),  # type: ignore[arg-type]  # four
+                           pad_value=int(zeros[0]))
+    core = Move(node.name, window)
+    shape = core.shape(value.base.shape)
+    made = counting(shape)
+    order = np.moveaxis(made if rank == 4 else made[0], -1, 0)
+    base = value.base
+    assert value.affine is not None
+    scale, offset = (constant(part) for part in value.affine)
+    quantiser = base.quantiser if not value.ops else None
+    sink = Integers(context.name(node.output[0]), node.output[0], shape, order, scale, offset, quantiser=quantiser)
+    return context.emit(core, [value], (node.name,), sink)
+
+
 def split(context: Context, node: onnx.NodeProto) -> dict[str, Value]:
     """The values of a Split node's outputs."""
     site = context.site(node)
-    value = context.values[node.input[0]]
+    value = context.settled(node.input[0])
     axis = site.attribute("axis", 0) % (len(site.frame) + 1) - 1
     if axis < 0:
         raise FlowError(f"{site.where}: splits the batch axis; split the channels")
@@ -75,7 +111,7 @@ def split(context: Context, node: onnx.NodeProto) -> dict[str, Value]:
 def depth_to_space(context: Context, node: onnx.NodeProto) -> Value:
     """The value of a DepthToSpace or SpaceToDepth node."""
     site = context.site(node)
-    value = context.values[node.input[0]]
+    value = context.settled(node.input[0])
     block = site.attribute("blocksize", 0)
     channels, high, wide = site.frame
     order = value.order
@@ -91,7 +127,7 @@ def depth_to_space(context: Context, node: onnx.NodeProto) -> Value:
 def resize(context: Context, node: onnx.NodeProto) -> Value:
     """The value of a Resize or Upsample node with nearest neighbours."""
     site = context.site(node)
-    value = context.values[node.input[0]]
+    value = context.settled(node.input[0])
     mode = str(site.attribute("mode", "nearest"))
     if mode != "nearest":
         raise FlowError(f"{site.where}: attribute mode is '{mode}'; only nearest can be compiled, or run it on the host")
