@@ -68,7 +68,7 @@ class Joined(Op):
         # Where one side is constant the other decides; where they differ nothing is known.
         return np.where(a == b, a, np.where(a == 0, b, np.where(b == 0, a, np.nan)))
 
-    def one_jump(self, lo: FloatArray, hi: FloatArray) -> np.ndarray | None:
+    def one_jump(self, lo: FloatArray, hi: FloatArray, /) -> np.ndarray | None:
         found: np.ndarray | None = None
         for chain in (self.left, self.right):
             a, b = lo, hi

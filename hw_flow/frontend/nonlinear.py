@@ -161,7 +161,7 @@ class Round(Op):
     def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
         return round_array(lo, self.mode), round_array(hi, self.mode)
 
-    def one_jump(self, lo: FloatArray, hi: FloatArray) -> np.ndarray:
+    def one_jump(self, lo: FloatArray, hi: FloatArray, /) -> np.ndarray:
         below, above = self.interval(lo, hi)
         one: np.ndarray = above - below == 1
         return one
@@ -180,6 +180,6 @@ class Sign(Op):
     def interval(self, lo: FloatArray, hi: FloatArray) -> Pair:
         return np.sign(lo), np.sign(hi)
 
-    def one_jump(self, lo: FloatArray, hi: FloatArray) -> np.ndarray:
+    def one_jump(self, lo: FloatArray, hi: FloatArray, /) -> np.ndarray:
         one: np.ndarray = np.sign(lo) != np.sign(hi)
         return one

@@ -60,8 +60,9 @@ class Op(ABC):
         """``(scale, offset)`` if the operator is ``x * scale + offset``."""
         return None
 
-    def one_jump(self, lo: FloatArray, hi: FloatArray) -> np.ndarray | None:
+    def one_jump(self, lo: FloatArray, hi: FloatArray, /) -> np.ndarray | None:
         """Where bounds on the input leave open just which side of one jump of the result is taken; None if it has no jumps."""
+        del lo, hi
         return None
 
 

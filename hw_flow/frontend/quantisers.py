@@ -52,7 +52,7 @@ class Quantiser(Op):
         near: np.ndarray = np.abs(one - other) == (2 if self.dtype == "BIPOLAR" else 1)
         return near
 
-    def one_jump(self, lo: FloatArray, hi: FloatArray) -> np.ndarray:
+    def one_jump(self, lo: FloatArray, hi: FloatArray, /) -> np.ndarray:
         return self.adjacent(*self.levels32(lo, hi))
 
     def level_sign(self) -> FloatArray:

@@ -111,6 +111,10 @@ class Maker(Builder):
             case "MultiThreshold":
                 rows = self.pick([1, self.channels])
                 steps = np.sort(self.number([rows, self.pick([1, 3, 7])]), axis=1)
+                if steps.shape[1] == 1 and self.chance(0.5):
+                    self.then("MultiThreshold", self.constant(steps), out_dtype="BIPOLAR", out_scale=2.0, out_bias=-1.0,
+                              data_layout={1: "NC", 2: "NCW", 3: "NCHW"}[len(self.frame)])
+                    return
                 layout = {1: "NC", 2: "NCW", 3: "NCHW"}[len(self.frame)]
                 self.then("MultiThreshold", self.constant(steps), out_dtype=f"UINT{steps.shape[1].bit_length()}", out_scale=scale,
                           data_layout=layout)
@@ -127,12 +131,21 @@ class Maker(Builder):
                 zero = self.constant(0, np.int8) if signed else self.constant(self.pick([0, 3, 128]), np.uint8)
                 step = self.constant(scale)
                 self.then("QuantizeLinear", step, zero)
+                if self.chance(0.3) and self.opset >= 13:
+                    low, high = (-4, 3) if signed else (0, 15)
+                    kind = np.int8 if signed else np.uint8
+                    self.then("Clip", self.constant(low, kind), self.constant(high, kind))
                 self.then("DequantizeLinear", step, zero)
             case _:
-                bits = self.pick([2, 3, 4, 4, 5, 8])
-                zero = 0.0 if plain else self.pick([0.0, 0.0, 0.0, 1.0, 2.0])
-                self.head = self.quant(self.head, scale, bits, zero=zero, signed=self.chance(0.5), narrow=self.chance(0.3),
-                                       mode=self.pick(MODES))
+                bits = self.pick([1, 2, 3, 4, 4, 5, 8] if not plain else [2, 3, 4, 5, 8])
+                zero = 0.0 if plain or bits == 1 else self.pick([0.0, 0.0, 0.0, 1.0, 2.0, -3.0])
+                self.head = self.quant(self.head, scale, bits, zero=zero, signed=self.chance(0.5),
+                                       narrow=bits > 1 and self.chance(0.3), mode=self.pick(MODES))
+                if self.chance(0.1):
+                    self.nodes[-1].op_type = "IntQuant"
+                    self.used.add("IntQuant")
+                if self.chance(0.1):
+                    self.then(self.pick(["Relu", "Abs"]))  # the integers stay on their grid, no other quantiser follows
 
     def weights(self, shape: Sequence[int]) -> str:
         """Quantised weights ``[MH, ...]``."""
@@ -171,7 +184,7 @@ class Maker(Builder):
             kernel, dilation, spans = [1] * len(space), [1] * len(space), [1] * len(space)
             before = after = [0] * len(space)
             sizes = list(space)
-        stride = [1 if same else self.pick([1, 1, 2]) for _ in space]
+        stride = [1 if same else self.pick([1, 1, 2, 3]) for _ in space]
         operands = [self.weights([outputs, channels // groups, *kernel])]
         if self.chance(0.3):
             operands.append(self.constant(self.number([outputs])))
@@ -251,9 +264,12 @@ class Maker(Builder):
         pads = [self.pick([0, 0, 0, 1]) for _ in range(2 * len(space))]
         kind = self.pick(["MaxPool", "MaxPool", "AveragePool"])
         extra: dict[str, Any] = {} if kind == "MaxPool" else {"count_include_pad": int(any(pads))}
+        if self.opset >= 11 and not any(pads) and self.chance(0.2):
+            extra["ceil_mode"] = 1
         self.then(kind, kernel_shape=kernel, strides=stride, pads=pads, **extra)
         after = (size + pads[i] + pads[i + len(space)] for i, size in enumerate(space))
-        self.frame = (self.channels, *((size - k) // s + 1 for size, k, s in zip(after, kernel, stride, strict=True)))
+        up = [s - 1 if "ceil_mode" in extra else 0 for s in stride]
+        self.frame = (self.channels, *((size - k + u) // s + 1 for size, k, s, u in zip(after, kernel, stride, up, strict=True)))
         if kind == "AveragePool":
             self.quantise()
 
@@ -299,6 +315,19 @@ class Maker(Builder):
             if self.chance(0.7):
                 self.between()
             self.quantise()
+
+    def excite(self) -> None:
+        """A map times one factor per channel that follows from all of it (squeeze and excitation)."""
+        start, frame = self.head, self.frame
+        self.then("GlobalAveragePool")
+        self.frame = (frame[0], *[1] * (len(frame) - 1))
+        self.quantise(plain=True)
+        self.conv(frame[0], same=True)
+        self.then("HardSigmoid", alpha=0.25, beta=0.5)
+        self.quantise(plain=True)
+        self.head = self.node("Mul", [start, self.head])[0]
+        self.frame = frame
+        self.quantise()
 
     def move(self) -> None:
         """Operators that only move elements."""
@@ -358,7 +387,13 @@ class Maker(Builder):
         match self.pick(["none", "quantised", "affine", "softmax", "topk", "argmax"]):
             case "quantised":
                 self.between()
-                self.quantise()
+                if self.chance(0.5):
+                    self.quantise()
+                else:
+                    scales, zeros = (self.per_channel(value) for value in (self.factor([self.channels]),
+                                                                           self.rng.integers(-2, 3, self.channels)))
+                    operands = [self.constant(value) for value in (scales, zeros, 4.0)]
+                    self.then("Quant", *operands, signed=self.pick([0, 1]), narrow=0, rounding_mode=self.pick(MODES))
             case "affine":
                 self.then("Mul", self.constant(self.factor()))
                 self.then("Add", self.constant(self.number([1])))
@@ -389,9 +424,7 @@ def random_graph(seed: int, *, power_of_two: bool | None = None) -> Network:
     if declared is None or b.chance(0.3):
         b.quantise()
     for _ in range(b.pick([1, 2, 2, 3])):
-        steps = [b.layer, b.layer, b.branches, b.move]
-        if len(b.frame) > 1:
-            steps.append(b.pool)
+        steps = [b.layer, b.layer, b.layer, b.branches, b.branches, b.move, b.pool, b.excite]
         b.pick(steps)()
     if b.chance(0.3):
         b.global_pool()

@@ -9,7 +9,7 @@ import pytest
 from onnx import helper
 
 from hw_flow.errors import FlowError
-from hw_flow.frontend.activation import Difference, Solution, Table, implied_quantiser, solve_region
+from hw_flow.frontend.activation import Difference, Solution, Table, solve_region
 from hw_flow.frontend.branches import combine
 from hw_flow.frontend.curves import Exp, Sigmoid, Tanh
 from hw_flow.frontend.nonlinear import Absolute, Clip, LeakyRelu, Power
@@ -188,27 +188,6 @@ def test_smallest_shift() -> None:
     line = line_through(Thresholds(rows, np.array([False]), 0), np.array([0]), np.array([9]))
     assert line is not None
     assert (line.multiplier.tolist(), line.addend.tolist(), line.shift) == ([1], [0], 1)
-
-
-def test_implied_quantisers() -> None:
-    relu = implied_quantiser((scale_by(0.25), RELU), -8, 7, "n")
-    assert relu is not None
-    assert (relu.low, relu.high, relu.dtype, relu.scale.at(0)) == (0, 7, "UINT3", 0.25)
-    clip = implied_quantiser((shift_by(3.0), scale_by(0.5), Clip(node="c", low=-1.0, high=1.0)), -8, 7, "n")
-    assert clip is not None
-    assert (clip.low, clip.high, clip.scale.at(0), clip.offset.at(0)) == (-2, 2, 0.5, 0)
-    odd = implied_quantiser((shift_by(0.125), Absolute(node="c")), -2, 2, "n")
-    assert odd is not None
-    for x, value in zip(range(-2, 3), [1.875, 0.875, 0.125, 1.125, 2.125], strict=True):
-        assert odd.exact(odd.level_exact(Absolute(node="c").exact(shift_by(0.125).exact(x, 0), 0), 0), 0) is not None
-        assert odd.scale.at(0) * odd.level_exact(odd.offset.at(0) * 0 + _fraction(value), 0) + odd.offset.at(0) == value
-    assert implied_quantiser((Sigmoid(node="s"),), -8, 7, "n") is None
-
-
-def _fraction(value: float) -> object:
-    from fractions import Fraction
-
-    return Fraction(value)
 
 
 @pytest.mark.parametrize(("ops", "last", "high", "text"), [
