@@ -8,9 +8,10 @@ from hw_flow.folding import NodeFolding
 
 Style = Literal["distributed", "block"]
 
-# A 6-input LUT holds 64 bits of one column, an 18 kbit block RAM 512 words of 36 bits.
+# A 6-input LUT holds 64 bits of one column, an 18 kbit block RAM any of these (words, bits).
 _LUT_DEPTH = 64
-_BLOCK_DEPTH, _BLOCK_WIDTH = 512, 36
+_BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+_BLOCK_DEPTH = 512
 # LUTs that one 18 kbit block RAM is worth; devices have 100 to 200 LUTs for each.
 _LUTS_PER_BLOCK = 64
 # Deeper tables of thresholds are looked up in a cycle of their own.
@@ -31,7 +32,7 @@ def weight_style(folding: NodeFolding, words: int, width: int) -> Style:
 def memory_style(words: int, width: int) -> Style:
     """The cheaper of LUTs and block RAM for a read-only memory."""
     luts = -(-words // _LUT_DEPTH) * width
-    return "block" if words > 1 and luts > _blocks(words, width) * _LUTS_PER_BLOCK else "distributed"
+    return "block" if words > 1 and luts > blocks(words, width) * _LUTS_PER_BLOCK else "distributed"
 
 
 def buffer_style(folding: NodeFolding, words: int, width: int) -> Style:
@@ -39,7 +40,13 @@ def buffer_style(folding: NodeFolding, words: int, width: int) -> Style:
     if folding.ram_style != "auto":
         return folding.ram_style
     luts = -(-words // _LUT_DEPTH) * width * 4 // 3
-    return "block" if luts > _blocks(words, width) * _LUTS_PER_BLOCK else "distributed"
+    return "block" if luts > blocks(words, width) * _LUTS_PER_BLOCK else "distributed"
+
+
+def fifo_style(depth: int, width: int) -> Style:
+    """Where a FIFO of ``depth`` beats lives; with a block RAM each bit takes a LUT that leads around the memory."""
+    luts = -(-depth // _LUT_DEPTH) * width * 4 // 3
+    return "block" if luts > blocks(depth, width) * _LUTS_PER_BLOCK + width else "distributed"
 
 
 def buffer_depth(words: int, style: Style) -> int:
@@ -69,5 +76,5 @@ def multiplier(folding: NodeFolding, act_width: int, weight_width: int) -> Liter
     return "MulDsp" if min(act_width, weight_width) > _LUT_PRODUCT_BITS else "MulLut"
 
 
-def _blocks(words: int, width: int) -> int:
-    return -(-words // _BLOCK_DEPTH) * -(-width // _BLOCK_WIDTH)
+def blocks(words: int, width: int) -> int:
+    return min(-(-words // depth) * -(-width // bits) for depth, bits in _BLOCKS)

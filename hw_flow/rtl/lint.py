@@ -11,10 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from hw_flow.folding import NodeFolding
-from hw_flow.ir import MVAU, Graph, LabelSelect, Tensor, Thresholding, Thresholds
+from hw_flow.rtl import samples
 from hw_flow.rtl.emit import emit
 from hw_flow.rtl.files import kernel_paths, write_text
 from sim.process import run_process
@@ -71,7 +68,7 @@ SETS: Mapping[str, Sequence[Parameters]] = {
     ),
     "bw_label_select": ({"Channels": 10, "Pe": 1}, {"Channels": 10, "Pe": 5, "InSigned": "1'b0"}, {"Channels": 10, "Pe": 10},
                         {"Channels": 1, "Pe": 1, "OutWidth": 1}),
-    "bw_fifo": ({"Width": 1, "Depth": 2}, {"Width": 9, "Depth": 7}, {"Width": 32, "Depth": 64}),
+    "bw_fifo": ({"Width": 1, "Depth": 2}, {"Width": 9, "Depth": 7}, {"Width": 32, "Depth": 64}, {"Depth": 300, "Block": "1'b1"}),
     "bw_dwc": ({"InLanes": 4, "OutLanes": 4}, {"InLanes": 4, "OutLanes": 12}, {"InLanes": 12, "OutLanes": 4},
                {"ElementWidth": 1, "InLanes": 28, "OutLanes": 49}, {"ElementWidth": 3, "InLanes": 3, "OutLanes": 2}),
     "bw_fork": ({"Width": 5}, {"Width": 1, "Readers": 3}),
@@ -146,29 +143,6 @@ def run_slang(top: str, files: Sequence[Path]) -> list[str]:
     return found or ([] if done.ok else [f"read_slang: {done.error}"])
 
 
-def sample_graph() -> Graph:
-    """A graph with every operator, converters of each kind and an awkward name."""
-    tensors = {name: Tensor(name, shape, dtype) for name, shape, dtype in (
-        ("in put", (12,), "UINT8"), ("t0", (12,), "BIPOLAR"), ("t1", (6,), "INT3"), ("t2", (4,), "INT8"), ("y", (1,), "UINT2"))}
-    steps = np.arange(-3, 4, dtype=np.int64)[None, :]
-    rng = np.random.default_rng(1)
-    return Graph("sample", (
-        Thresholding(name="Thresholding_0", inputs=("in put",), outputs=("t0",),
-                     thresholds=Thresholds(np.array([[128]]), np.array([False]), -1, 2)),
-        MVAU(name="logic", inputs=("t0",), outputs=("t1",), weights=rng.choice([-1, 1], (6, 12)), weight_dtype="BIPOLAR",
-             acc_dtype="INT5", thresholds=Thresholds(np.repeat(steps, 6, 0), np.arange(6) % 2 == 1, -4, 1)),
-        MVAU(name="MVAU_1", inputs=("t1",), outputs=("t2",), weights=rng.integers(-2, 2, (4, 6)), weight_dtype="INT2",
-             acc_dtype="INT8"),
-        LabelSelect(name="LabelSelect_0", inputs=("t2",), outputs=("y",)),
-    ), tensors, ("in put",), ("y",))
-
-
-def sample_folding() -> dict[str, NodeFolding]:
-    """A folding of `sample_graph` that needs a converter between any two nodes."""
-    return {"Thresholding_0": NodeFolding(2), "logic": NodeFolding(2, 3), "MVAU_1": NodeFolding(4, 6, "block"),
-            "LabelSelect_0": NodeFolding(1)}
-
-
 def main() -> int:
     """Lint everything, print what was found; 1 if anything was."""
     faults: list[str] = []
@@ -176,15 +150,17 @@ def main() -> int:
         top = Path(folder) / f"{TOP}.sv"
         write_text(top, lint_top())
         files = [*kernel_paths(), top]
-        design = emit(sample_graph(), sample_folding(), {"t0": 3, "t1": 4}, Path(folder) / "sample", "sample")
-        for name, paths in ((TOP, files), (design.top, list(design.paths))):
+        designs = [emit(samples.chain(), samples.chain_folding(), {"t0": 3, "t1": 4}, Path(folder) / "chain", "chain"),
+                   emit(*samples.branched(), Path(folder) / "branched", "branched")]
+        for name, paths in ((TOP, files), *((design.top, list(design.paths)) for design in designs)):
             faults += run_verilator(name, paths)
             faults += run_verilator(name, paths, ("BW_MONITOR",))
             faults += run_slang(name, paths)
     for fault in faults:
         print(fault)
     count = sum(len(choices) for choices in SETS.values())
-    print(f"lint: {len(kernel_paths())} kernels, {count} parameter sets and a generated design: {len(faults)} findings")
+    print(f"lint: {len(kernel_paths())} kernels, {count} parameter sets and {len(designs)} generated designs:"
+          f" {len(faults)} findings")
     return 1 if faults else 0
 
 

@@ -2,8 +2,8 @@
 
 /// Memory with a write port and a registered read port, for distributed or block RAM.
 ///
-/// data_o changes in cycles with read_i only: to the word at raddr_i, or to Clear if clear_i is high. A word that
-/// is written in the same cycle must not be read.
+/// data_o changes in cycles with read_i only: to the word at raddr_i, or to Clear if clear_i is high. What is read
+/// of a word that is written in the same cycle is undefined.
 module bw_ram #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 64,

@@ -68,7 +68,7 @@ def requantise_module(node: Requantise, graph: Graph, folding: NodeFolding, modu
     bits, memory = address_width(len(words)), f"{module}_table"
     parameters = {
         "Pe": pe, "InWidth": in_width, "MultiplierWidth": widths[0], "AddendWidth": widths[1], "SumWidth": sum_width,
-        "Shift": node.shift, "Low": node.low, "High": node.high, "Folds": len(words), "OutWidth": out.width,
+        "Shift": node.shift, "Low": _longint(node.low), "High": _longint(node.high), "Folds": len(words), "OutWidth": out.width,
         "Mul": f"bw_pkg::{multiplier(folding, in_width, widths[0])}",
     }
     body = [
@@ -110,6 +110,10 @@ def lookup_words(node: Lookup, graph: Graph, pe: int) -> IntArray:
     if len(table) == 1:
         return np.repeat(table, pe, axis=0)
     return np.ascontiguousarray(table.reshape(-1, pe, table.shape[1]).transpose(1, 0, 2)).reshape(pe, -1)
+
+
+def _longint(value: int) -> str:
+    return f"{'-' if value < 0 else ''}64'sd{abs(value)}"
 
 
 def _product_limits(node: Requantise, limits: tuple[int, int]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import Graph, LabelSelect, Tensor, Thresholding, Thresholds
 from hw_flow.rtl import Design, emit
-from hw_flow.rtl.lint import sample_folding, sample_graph
+from hw_flow.rtl.samples import chain, chain_folding
 from tests.hw_flow.graphs import mlp
 from tests.hw_flow.rtl.bench import bundle, check_all, graph_unit
 
@@ -25,12 +25,12 @@ def _files(directory: Path) -> dict[str, bytes]:
 
 def test_same_input_gives_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        emit(sample_graph(), sample_folding(), {"t0": 3}, tmp_path / name, "sample")
+        emit(chain(), chain_folding(), {"t0": 3}, tmp_path / name, "sample")
     assert _files(tmp_path / "a") == _files(tmp_path / "b")
 
 
 def test_design_survives_its_file(tmp_path: Path) -> None:
-    design = emit(sample_graph(), sample_folding(), {"t0": 3, "t1": 4}, tmp_path, "sample")
+    design = emit(chain(), chain_folding(), {"t0": 3, "t1": 4}, tmp_path, "sample")
     assert Design.load(tmp_path) == design
     assert [instance.kind for instance in design.instances] == [
         "thresholding", "dwc", "fifo", "mvau", "dwc", "fifo", "mvau", "dwc", "label_select"]
@@ -40,13 +40,13 @@ def test_design_survives_its_file(tmp_path: Path) -> None:
 
 
 def test_files_of_an_earlier_design_go(tmp_path: Path) -> None:
-    emit(sample_graph(), sample_folding(), {"t0": 3}, tmp_path, "first")
-    design = emit(sample_graph(), sample_folding(), {}, tmp_path, "second")
+    emit(chain(), chain_folding(), {"t0": 3}, tmp_path, "first")
+    design = emit(chain(), chain_folding(), {}, tmp_path, "second")
     assert {path.name for path in tmp_path.glob("*.sv")} == {file for file in design.files if "/" not in file}
 
 
 def test_names_are_identifiers(tmp_path: Path) -> None:
-    design = emit(sample_graph(), sample_folding(), {"t0": 3}, tmp_path, "2 w/eird-näme")
+    design = emit(chain(), chain_folding(), {"t0": 3}, tmp_path, "2 w/eird-näme")
     assert design.top == "n2_w_eird_n_me"
     for file in design.files:
         assert re.fullmatch(r"(lib/)?[a-z][a-z0-9_]*\.sv", file)
@@ -54,7 +54,7 @@ def test_names_are_identifiers(tmp_path: Path) -> None:
 
 
 def test_no_name_of_a_kernel_is_taken(tmp_path: Path) -> None:
-    assert emit(sample_graph(), sample_folding(), {}, tmp_path, "bw_mvau").top == "bw_mvau_2"
+    assert emit(chain(), chain_folding(), {}, tmp_path, "bw_mvau").top == "bw_mvau_2"
 
 
 def _label(dtype: str, extra: tuple[str, ...] = ("y",)) -> Graph:
@@ -91,14 +91,14 @@ def test_no_design_is_said(tmp_path: Path) -> None:
 
 def test_networks(tmp_path: Path) -> None:
     """Whole networks with every kind of converter, with and without FIFOs, under stalls and reset."""
-    sample = sample_graph()
+    sample = chain()
     binary = mlp([24, 16, 12, 10], inputs="UINT8", seed=2)
     binary_folding = {"Thresholding_0": NodeFolding(4), "MVAU_0": NodeFolding(4, 3), "MVAU_1": NodeFolding(6, 8),
                       "MVAU_2": NodeFolding(10, 3), "LabelSelect_0": NodeFolding(1)}
     small = mlp([9, 6, 4], weights="INT3", activations="UINT2", label=False, seed=3)
     small_folding = {"MVAU_0": NodeFolding(6, 9), "MVAU_1": NodeFolding(4, 6)}
     units = [
-        graph_unit("sample", sample, sample_folding(), tmp_path, {"t0": 3, "t1": 4}),
+        graph_unit("sample", sample, chain_folding(), tmp_path, {"t0": 3, "t1": 4}),
         graph_unit("binary", binary, binary_folding, tmp_path, fifo.depths(binary, binary_folding)),
         graph_unit("small", small, small_folding, tmp_path),
     ]

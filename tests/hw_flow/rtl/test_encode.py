@@ -86,6 +86,8 @@ def test_memory_rule() -> None:
     assert choose.weight_style(NodeFolding(1, 1), 64, 784) == "distributed"
     assert choose.weight_style(NodeFolding(1, 1), 1024, 64) == "block"
     assert choose.weight_style(NodeFolding(1, 1), 1, 4096) == "distributed"
+    assert choose.memory_style(1024, 8) == choose.memory_style(16384, 1) == "block"  # one block RAM, not two or 32
+    assert [choose.fifo_style(depth, 32) for depth in (2, 64, 128, 256, 4096)] == ["distributed"] * 3 + ["block"] * 2
 
 
 def test_very_wide_literals_are_split() -> None:

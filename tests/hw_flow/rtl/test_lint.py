@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hw_flow.rtl import lint
+from hw_flow.rtl import lint, samples
 from hw_flow.rtl.emit import emit
 from hw_flow.rtl.files import kernel_closure, kernel_paths, kernel_uses, write_text
 
@@ -22,8 +22,11 @@ def test_kernels_are_clean(tmp_path: Path) -> None:
     assert lint.run_slang(lint.TOP, files) == []
 
 
-def test_a_generated_design_is_clean(tmp_path: Path) -> None:
-    design = emit(lint.sample_graph(), lint.sample_folding(), {"t0": 3, "t1": 4}, tmp_path, "sample")
+def test_generated_designs_are_clean(tmp_path: Path) -> None:
+    design = emit(samples.chain(), samples.chain_folding(), {"t0": 3, "t1": 4}, tmp_path / "chain", "sample")
+    assert lint.run_verilator(design.top, design.paths) == []
+    assert lint.run_slang(design.top, design.paths) == []
+    design = emit(*samples.branched(), tmp_path / "branched", "branched")
     assert lint.run_verilator(design.top, design.paths) == []
     assert lint.run_slang(design.top, design.paths) == []
 

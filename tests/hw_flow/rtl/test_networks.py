@@ -11,7 +11,7 @@ from hw_flow.errors import FlowError
 from hw_flow.ir import Lookup
 from hw_flow.rtl import emit
 from tests.hw_flow.rtl.bench import bundle, check_all, graph_unit
-from tests.hw_flow.rtl.networks import Net, branches, deep, residual
+from tests.hw_flow.rtl.networks import Net, branches, convolutional, deep, residual
 
 
 def test_networks_with_branches(tmp_path: Path) -> None:
@@ -21,6 +21,12 @@ def test_networks_with_branches(tmp_path: Path) -> None:
     result = check_all(bundle(units, tmp_path), units, types, seed=3, frames=16)
     assert {"t0", "t0@MVAU_0", "t0@Add_0", "t0@Add_0:read", "t1", "t1@MVAU_1"} <= set(result.monitors)
     assert 0 < result.monitors["t0@Add_0"].peak <= 64
+
+
+def test_a_convolutional_network(tmp_path: Path) -> None:
+    graph, folding = convolutional()
+    unit = graph_unit("cnn", graph, folding, tmp_path, deep(graph, 200))
+    check_all(bundle([unit], tmp_path), [unit], {"cnn": "UINT4"}, seed=4, frames=12)
 
 
 def test_bad_wiring_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,10 @@ def _buffers(folder: Path) -> list[Unit]:
     tensor = Tensor("t", (1,), "INT3")
     for depth in (2, 3, 8, 13):
         module = fifo_module(f"fifo_{depth}", tensor, 3, depth)
-        units.append(wrapper_unit(f"f{depth}", module, _stream("in", tensor, 3, 12), _stream("out", tensor, 3, 12), folder))
+        block = replace(module, name=f"block_{depth}", texts={f"block_{depth}.sv": module.texts[f"{module.name}.sv"].replace(
+            module.name, f"block_{depth}").replace("Block(1'b0)", "Block(1'b1)")})
+        for name, made in ((f"f{depth}", module), (f"b{depth}", block)):
+            units.append(wrapper_unit(name, made, _stream("in", tensor, 3, 12), _stream("out", tensor, 3, 12), folder))
     for into, out, elements in LANES:
         module = dwc_module(f"dwc_{into}_{out}", tensor, into, out)
         units.append(wrapper_unit(f"d{into}_{out}", module, _stream("in", tensor, into, elements),
