@@ -14,7 +14,7 @@ from hw_flow.frontend.requantise import Line, line_through
 from hw_flow.frontend.segments import Steps, steps_of
 from hw_flow.frontend.thresholds import MAX_LEVELS, LevelFunction, solve, type_of
 from hw_flow.ir import Add, Lookup, Node, Requantise, Thresholding
-from hw_flow.ir.tensor import IntArray
+from hw_flow.ir.tensor import IntArray, smallest_datatype
 from hw_flow.ir.thresholds import Thresholds
 
 # Up to 6 bits thresholds are always taken where they exist: every back end has them.
@@ -63,11 +63,13 @@ class Solution:
     ----------
     function : ``Thresholds`` (which a matrix unit can hold), ``Table``, ``Line`` or ``Difference`` (two nodes and an Add); each
         maps int64 ``[..., C]``.
-    dtype : QONNX DataType of the result.
+    dtype : QONNX DataType of the result; wider than needed where an adder makes it.
+    span : smallest and largest result, if the type says less.
     """
 
     function: Function
     dtype: str
+    span: tuple[int, int] | None = None
 
     @property
     def thresholds(self) -> Thresholds | None:
@@ -194,7 +196,12 @@ def _mixed(function: LevelFunction, steps: Steps, low: IntArray, high: IntArray,
         raise FlowError(f"{culprit}: makes the function from {where} to {function.last.node} neither rising nor falling (element "
                         f"{steps.mixed()}), and a table of its {entries:,} inputs is too large; insert a Quant node before it")
     width = max(int(np.abs(low).max()), int(np.abs(high).max())).bit_length() + 1
-    return Solution(min(choices, key=lambda choice: cost(choice, width)), type_of(function.last, *steps.span()))
+    best = min(choices, key=lambda choice: cost(choice, width))
+    if isinstance(best, Difference):
+        # The Add cannot know that its two inputs move together.
+        dtype = smallest_datatype(best.up.base - best.down.levels, best.up.base + best.up.levels)
+        return Solution(best, dtype, steps.span())
+    return Solution(best, type_of(function.last, *steps.span()))
 
 
 def _staircase(steps: Steps, sign: int, low: IntArray, high: IntArray) -> Thresholds:

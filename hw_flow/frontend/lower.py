@@ -306,7 +306,8 @@ class _Builder:
         number = self.counts.setdefault(found.kind, 0)
         self.counts[found.kind] += 1
         node = found.node(f"{found.kind}_{number}", tuple(inputs), (region.sink.name,), region.nodes)
-        self._node(region, node, found.dtype)
+        span = None if found.span is None else (np.array([found.span[0]]), np.array([found.span[1]]))
+        self._node(region, node, found.dtype, span)
 
 
 def _accumulator(low: IntArray, high: IntArray, where: str) -> str:
