@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw_flow import fifo
 from hw_flow.errors import FlowError
 from hw_flow.ir import Lookup
 from hw_flow.rtl import emit
@@ -16,11 +17,10 @@ from tests.hw_flow.rtl.networks import Net, branches, convolutional, deep, resid
 
 def test_networks_with_branches(tmp_path: Path) -> None:
     graphs = {"residual": residual(), "branches": branches()}
-    units = [graph_unit(name, graph, folding, tmp_path, deep(graph)) for name, (graph, folding) in graphs.items()]
+    units = [graph_unit(name, graph, folding, tmp_path, fifo.depths(graph, folding)) for name, (graph, folding) in graphs.items()]
     types = {name: graph.tensors["x"].dtype for name, (graph, _) in graphs.items()}
     result = check_all(bundle(units, tmp_path), units, types, seed=3, frames=16)
     assert {"t0", "t0@MVAU_0", "t0@Add_0", "t0@Add_0:read", "t1", "t1@MVAU_1"} <= set(result.monitors)
-    assert 0 < result.monitors["t0@Add_0"].peak <= 64
 
 
 def test_a_convolutional_network(tmp_path: Path) -> None:
