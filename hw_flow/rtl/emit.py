@@ -58,14 +58,14 @@ def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: P
     placed = plan.placed
     texts = {file: text for module, _ in placed for file, text in module.texts.items()}
     texts[f"{top}.sv"] = top_module(plan, inputs_[0], outputs[0])
-    kernels = kernel_closure({*_TOP_KERNELS, *(module.kernel for module, _ in placed)})
+    kernels = kernel_closure({*_TOP_KERNELS, *(kernel for module, _ in placed for kernel in (module.kernel, *module.helpers))})
     for kernel in kernels:
         texts[f"{LIBRARY}/{kernel}.sv"] = (KERNELS / f"{kernel}.sv").read_text(encoding="utf-8")
     files = (*(f"{LIBRARY}/{kernel}.sv" for kernel in kernels),
              *(file for module, _ in placed for file in module.files), f"{top}.sv")
     instances = tuple(
         Instance(f"u_{module.name.removeprefix(f'{top}_')}", module.name, module.kind, layer,
-                 (*(f"{LIBRARY}/{kernel}.sv" for kernel in kernel_closure([module.kernel])), *module.files))
+                 (*(f"{LIBRARY}/{kernel}.sv" for kernel in kernel_closure([module.kernel, *module.helpers])), *module.files))
         for module, layer in placed
     )
     design = Design(top, directory, files, inputs_, outputs, instances)

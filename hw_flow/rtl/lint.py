@@ -103,6 +103,12 @@ SETS: Mapping[str, Sequence[Parameters]] = {
         {"KernelHeight": 1, "KernelWidth": 1, "PadTop": 1, "PadBottom": 2, "PadRight": 1, "PadBeat": "8'h55"},
         {"Height": 1, "Width": 16, "KernelHeight": 1, "PadLeft": 1, "Groups": 1, "Depth": 4, "RamStyle": '"block"'},
     ),
+    "bw_parallel_window": (
+        {}, {"PadTop": 1, "PadLeft": 1, "PadBottom": 1, "PadRight": 1, "Groups": 2, "BeatWidth": 4, "ToTernary": "1'b1"},
+        {"Width": 2, "StrideHeight": 2, "PadLeft": 1, "PadRight": 1, "InputRegister": "1'b0"},
+        {"KernelHeight": 1, "KernelWidth": 1, "StrideWidth": 3}, {"Height": 1, "KernelHeight": 1, "Width": 1, "KernelWidth": 1},
+        {"Width": 60, "PadTop": -1, "PadBottom": 2, "DilationWidth": 3, "PadBeat": "8'h33"},
+    ),
     "bw_spill_register": ({"Width": 5}, {"Width": 5, "HalfRate": "1'b1"}),
     "bw_last_counter": ({"Beats": 1}, {"Beats": 5}),
     "bw_stream_check": ({"Width": 3},),

@@ -159,22 +159,78 @@ class Geometry:
         # After the last beat of a frame the next window begins at ``origin`` of the next frame.
         return int(max(0, (place - came).max(), self.origin + self.reads - needs[-1], (tails - needs).max()))
 
-    def trimmed(self) -> tuple[Geometry, IntArray]:
-        """The same windows without kernel rows and columns that never meet the map.
+    def slots(self) -> IntArray:
+        """Per output beat of the parallel kernel the shifts of its chain, counted from the frame's first beat on, that it needs.
 
-        Returns the smaller geometry, and per tap of this one its number there, or -1 for one that always shows padding.
+        The last of them can lie behind the frame (`flush`): beats of the next frame, or empty shifts if that is not there.
         """
-        kept = []
-        for axis in range(2):
-            first = np.arange(self.positions[axis]) * self.stride[axis] - self.pads[axis]
-            at = first[:, None] + np.arange(self.kernel[axis]) * self.dilation[axis]
-            real = ((at >= 0) & (at < self.size[axis])).any(axis=0)
-            kept.append(np.flatnonzero(real) if real.any() else np.array([0]))
+        (high, wide), width = self.positions, self.size[1]
+        ends = (((self.kernel[a] - 1) * self.dilation[a] - self.pads[a] + np.arange(n) * self.stride[a])
+                for a, n in ((0, high), (1, wide)))
+        rows, columns = ends
+        slots: IntArray = (rows[:, None, None] * width + columns[:, None]) * self.groups + np.arange(self.groups) + 1
+        return slots.reshape(-1)
+
+    @property
+    def flush(self) -> int:
+        """Shifts of the parallel kernel's chain behind the last beat of a frame, until its last window; 0 or less for none."""
+        return int(self.slots()[-1]) - self.reads
+
+    def chains(self) -> bool:
+        """Whether the parallel kernel takes these windows: each needs more shifts than the one before, across frames too."""
+        slots = self.slots()
+        steps = np.diff(np.append(slots, slots[0] + self.reads))
+        return bool(slots[0] >= 1 and steps.min() >= 1 and self.flush < self.reads)
+
+    def split(self) -> tuple[Geometry | None, Geometry, IntArray]:
+        """How the parallel kernel gets these windows.
+
+        Returns a window of one tap in front of it, for padding beyond what one window spans, or None; the kernel's own
+        geometry; and per tap its number there, or -1 where it always shows padding.
+        """
+        up, left, down, right = self.excess
+        for pads in ((0, 0, 0, 0), (0, left, 0, right), (up, 0, down, 0)):
+            front, rest, numbers = self._behind(pads)
+            if rest.chains():
+                return front, rest, numbers
+        return self._behind(self.excess)
+
+    def parallel_cycles(self) -> int:
+        """Steady interval with all taps in a beat.
+
+        That is max(reads, positions * groups), but longer where strided windows lie outside the map: such padding passes as
+        beats between two kernels.
+        """
+        return max(self.reads, self.split()[1].reads, self.writes // self.taps)
+
+    def _behind(self, pads: tuple[int, int, int, int]) -> tuple[Geometry | None, Geometry, IntArray]:
+        front = replace(self, kernel=(1, 1), stride=(1, 1), dilation=(1, 1), pads=pads, depthwise=False)
+        top, left, bottom, right = (total - more for total, more in zip(self.pads, pads, strict=True))
+        rest, numbers = replace(self, size=front.positions, pads=(top, left, bottom, right)).trimmed()
+        return front if any(pads) else None, rest, numbers
+
+    def trimmed(self) -> tuple[Geometry, IntArray]:
+        """The same windows without the first and last kernel rows and columns where these never meet the map.
+
+        Returns the smaller geometry, whose padding can be negative, and per tap of this one its number there, or -1 where it
+        always shows padding.
+        """
+        spans, before, behind, never = [], [], [], False
+        for axis, count in enumerate(self.positions):
+            step, dilation = self.stride[axis], self.dilation[axis]
+            at = np.arange(count)[:, None] * step - self.pads[axis] + np.arange(self.kernel[axis]) * dilation
+            real = np.flatnonzero(((at >= 0) & (at < self.size[axis])).any(axis=0))
+            if len(real):
+                first, end = int(real[0]), int(real[-1]) + 1
+                before.append(self.pads[axis] - first * dilation)
+                behind.append(self.pads[axis + 2] - (self.kernel[axis] - end) * dilation)
+            else:
+                never, first, end = True, 0, 1
+                before.append(0)
+                behind.append((count - 1) * step + 1 - self.size[axis])
+            spans.append(slice(first, end))
+        kernel = spans[0].stop - spans[0].start, spans[1].stop - spans[1].start
         numbers = np.full(self.kernel, -1, dtype=np.int64)
-        rows, columns = (slice(int(axis[0]), int(axis[-1]) + 1) for axis in kept)
-        kernel = rows.stop - rows.start, columns.stop - columns.start
-        numbers[rows, columns] = np.arange(kernel[0] * kernel[1]).reshape(kernel)
-        pads = (self.pads[0] - rows.start * self.dilation[0], self.pads[1] - columns.start * self.dilation[1],
-                self.pads[2] - (self.kernel[0] - rows.stop) * self.dilation[0],
-                self.pads[3] - (self.kernel[1] - columns.stop) * self.dilation[1])
-        return replace(self, kernel=kernel, pads=pads), numbers.reshape(-1)
+        if not never:
+            numbers[spans[0], spans[1]] = np.arange(kernel[0] * kernel[1]).reshape(kernel)
+        return replace(self, kernel=kernel, pads=(*before, *behind)), numbers.reshape(-1)  # type: ignore[arg-type]

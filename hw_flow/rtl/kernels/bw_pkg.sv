@@ -324,4 +324,14 @@ package bw_pkg;
     return rests;
   endfunction
 
+  /// The larger of two numbers.
+  function automatic int larger(int a, int b);
+    return a > b ? a : b;
+  endfunction
+
+  /// Quotient rounded towards plus infinity, for a positive divisor.
+  function automatic int quotient_up(int value, int divisor);
+    return value > 0 ? (value + divisor - 1) / divisor : -(-value / divisor);
+  endfunction
+
 endpackage

@@ -24,6 +24,7 @@ class Module:
     kernel : kernel that it instantiates.
     texts : file name -> content, the module itself and its memories.
     level_bits : width of a FIFO's ``level_o``, 0 for other kinds.
+    helpers : further kernels that it instantiates.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Module:
     kernel: str
     texts: Mapping[str, str]
     level_bits: int = 0
+    helpers: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -73,7 +75,8 @@ def stream_name(prefix: str, index: int, count: int) -> str:
     return prefix if count == 1 else f"{prefix}{index}"
 
 
-def instance(kernel: str, parameters: Mapping[str, object], ports: Mapping[str, str | None] | None = None) -> list[str]:
+def instance(kernel: str, parameters: Mapping[str, object], ports: Mapping[str, str | None] | None = None,
+             name: str = "u_kernel") -> list[str]:
     """Lines that instantiate ``kernel`` between the wrapper's only input and output; ``ports`` override, add, or (None) drop."""
     wires: dict[str, str | None] = {
         "clk_i": "clk_i", "rst_ni": "rst_ni", "valid_i": "s_valid_i", "ready_o": "s_ready_o", "data_i": "s_data_i",
@@ -82,7 +85,7 @@ def instance(kernel: str, parameters: Mapping[str, object], ports: Mapping[str, 
     return [
         f"  {kernel} #(",
         ",\n".join(f"    .{key}({value})" for key, value in parameters.items()),
-        "  ) u_kernel (",
+        f"  ) {name} (",
         ",\n".join(f"    .{key}({value})" for key, value in wires.items() if value is not None),
         "  );",
     ]

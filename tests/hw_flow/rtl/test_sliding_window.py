@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hw_flow.folding import NodeFolding
 from hw_flow.ir import SlidingWindow, Tensor
 from hw_flow.rtl import choose
 from hw_flow.rtl.window import Geometry
-from hw_flow.rtl.wrappers import spatial
+from hw_flow.rtl.wrappers import windows
 from tests.hw_flow.rtl.spatial_bench import Timed, node_unit, run_units
 
 # Type of the input, of the output, padding value.
@@ -47,7 +48,8 @@ def window_unit(name: str, case: Case, folder: Path, parallel: bool = False) -> 
     shape, simd, kernel, kind, more = case
     source, out, pad = TYPES[kind]
     node = SlidingWindow(name="SlidingWindow_0", inputs=("x",), outputs=("y",), kernel=kernel, pad_value=pad, **more)
-    return node_unit(name, node, Tensor("x", shape, source), out, NodeFolding(1, simd, parallel_window=parallel), folder)
+    unit = node_unit(name, node, Tensor("x", shape, source), out, NodeFolding(1, simd, parallel_window=parallel), folder)
+    return replace(unit, interval=Geometry.of(node, shape, simd).parallel_cycles()) if parallel else unit
 
 
 def random_case(rng: np.random.Generator, parallel: bool = False) -> Case:
@@ -80,7 +82,7 @@ def test_geometries(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [41])
 def test_random_geometries(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # Not one beat more than the schedule asks for.
-    monkeypatch.setattr(spatial, "buffer_depth", lambda words, style: words)
+    monkeypatch.setattr(windows, "buffer_depth", lambda words, style: words)
     rng = np.random.default_rng(seed)
     run_cases({f"r{index}": random_case(rng) for index in range(16)}, tmp_path, seed)
 
@@ -88,9 +90,45 @@ def test_random_geometries(tmp_path: Path, seed: int, monkeypatch: pytest.Monkey
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(42, 46))
 def test_more_random_geometries(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spatial, "buffer_depth", lambda words, style: words)
+    monkeypatch.setattr(windows, "buffer_depth", lambda words, style: words)
     rng = np.random.default_rng(seed)
     run_cases({f"r{index}": random_case(rng) for index in range(24)}, tmp_path, seed)
+
+
+PARALLEL: dict[str, Case] = {
+    "valid": ((6, 5, 2), 2, (3, 3), 0, {}),
+    "same": ((5, 6, 2), 2, (3, 3), 1, {"pads": (1, 1, 1, 1)}),
+    "same_bits": ((4, 4, 2), 2, (3, 3), 2, {"pads": (1, 1, 1, 1)}),
+    "lines": ((4, 40, 1), 1, (3, 3), 3, {"pads": (1, 1, 1, 1)}),
+    "groups": ((5, 5, 6), 2, (3, 3), 0, {"pads": (1, 1, 1, 1), "depthwise": True}),
+    "pool": ((6, 6, 4), 2, (2, 2), 2, {"stride": (2, 2), "depthwise": True}),
+    "pool_padded": ((7, 7, 2), 1, (3, 3), 3, {"stride": (2, 2), "pads": (1, 1, 0, 0), "depthwise": True}),
+    "line": ((1, 12, 2), 2, (1, 4), 0, {"pads": (0, 2, 0, 1)}),
+    "dilated": ((7, 6, 1), 1, (3, 2), 4, {"dilation": (2, 3), "pads": (2, 1, 2, 1)}),
+    "full": ((4, 3, 2), 2, (3, 3), 1, {"pads": (2, 2, 2, 2)}),
+    "one_row": ((1, 3, 2), 2, (3, 3), 0, {"pads": (1, 1, 1, 1)}),
+    "one_place": ((1, 1, 2), 2, (3, 3), 3, {"pads": (1, 1, 1, 1)}),
+    "narrow": ((5, 2, 2), 2, (3, 3), 1, {"pads": (1, 1, 1, 1)}),
+    "outside": ((5, 1, 1), 1, (1, 2), 3, {"dilation": (1, 2), "pads": (0, 1, 0, 1)}),
+}
+
+
+def test_parallel_geometries(tmp_path: Path) -> None:
+    run_cases(PARALLEL, tmp_path, seed=51, parallel=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(52, 56))
+def test_random_parallel_geometries(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    run_cases({f"r{index}": random_case(rng, parallel=True) for index in range(24)}, tmp_path, seed, parallel=True)
+
+
+def test_a_parallel_window_takes_no_cycle_for_common_padding() -> None:
+    for pad, stride, cycles in ((1, 1, 56 * 56), (1, 2, 56 * 56), (2, 1, 58 * 58)):
+        assert Geometry((56, 56), 1, (3, 3), (stride, stride), pads=(pad, pad, pad, pad)).parallel_cycles() == cycles
+    # Strided windows outside the map: the padding passes as beats.
+    assert Geometry((4, 2), 1, (4, 1), (1, 2), pads=(2, 2, 2, 0)).parallel_cycles() == 20
 
 
 def test_places_show_the_golden_window() -> None:
