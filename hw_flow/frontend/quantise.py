@@ -14,7 +14,7 @@ from hw_flow.frontend.rounding import ROUNDING
 from hw_flow.frontend.site import Site
 from hw_flow.ir.tensor import FloatArray, smallest_datatype
 
-_WIDEST = 32
+WIDEST = 32
 # Levels that a Trunc of the first version may give: it does not clip.
 _UNBOUNDED = 1 << 40
 _INTEGERS = ("int4", "uint4", "int8", "uint8", "int16", "uint16")
@@ -55,8 +55,8 @@ def _scale(site: Site) -> Const:
 
 def _bits(site: Site, index: int, what: str = "bit width") -> int:
     width = site.array(index, what)
-    if width.size != 1 or not float(width.item()).is_integer() or not 1 <= width.item() <= _WIDEST:
-        raise FlowError(f"{site.where}: its {what} must be one integer from 1 to {_WIDEST}, not {width.ravel()[:4].tolist()}; "
+    if width.size != 1 or not float(width.item()).is_integer() or not 1 <= width.item() <= WIDEST:
+        raise FlowError(f"{site.where}: its {what} must be one integer from 1 to {WIDEST}, not {width.ravel()[:4].tolist()}; "
                         "use one width per tensor")
     return int(width.item())
 

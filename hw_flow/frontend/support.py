@@ -25,24 +25,27 @@ TAIL = frozenset({"TopK", "ArgMax", "Softmax", "LogSoftmax"})
 FOLDED = frozenset({"Shape", "Gather", "Concat", "Constant", "ConstantOfShape", "Slice", "Sqrt", "Expand"})
 CUSTOM_DOMAINS = frozenset({"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general", "finn"})
 
-_INSTEAD = {
+_STATISTICS = "normalises by statistics of the activation, which no integer layer can; use BatchNormalization"
+_RECURRENT = "recurrent layers cannot be compiled; use convolutions over the sequence"
+INSTEAD = {
     "ConvTranspose": "transposed convolutions cannot be compiled; use Resize (nearest) and Conv",
+    "FloatQuant": "minifloat values are no integers times a scale; use an integer quantiser (Quant) for this layer",
+    "DynamicQuantizeLinear": "its scale is computed at run time; use a quantiser with a constant scale",
+    **dict.fromkeys(("GroupNormalization", "InstanceNormalization", "LayerNormalization"), _STATISTICS),
+    **dict.fromkeys(("GRU", "LSTM", "QuantLSTMCell", "RNN"), _RECURRENT),
 }
 
 
 def check_operators(graph: onnx.GraphProto) -> None:
     """Raise FlowError for the first node that cannot be mapped, before any slow step."""
-    standard = {"QuantizeLinear"} | LINEAR | POOLS | GLOBAL_POOLS | MOVES | LAYOUT | ELEMENTWISE | TAIL | FOLDED
+    standard = LINEAR | POOLS | GLOBAL_POOLS | MOVES | LAYOUT | ELEMENTWISE | TAIL | FOLDED | {"QuantizeLinear"}
     for node in graph.node:
         if node.op_type in CUSTOM_QUANTISERS and not node.domain:
             node.domain = "qonnx.custom_op.general"  # some exporters leave it out
     for node in graph.node:
-        if node.op_type in _INSTEAD:
-            raise FlowError(f"{node.name} ({node.op_type}): {_INSTEAD[node.op_type]}")
+        if node.op_type in INSTEAD:
+            raise FlowError(f"{node.name} ({node.op_type}): {INSTEAD[node.op_type]}")
     for node in graph.node:
-        if node.op_type == "FloatQuant":
-            raise FlowError(f"{node.name} (FloatQuant): minifloat values are no integers times a scale; use an integer quantiser "
-                            "(Quant) for this layer")
         if node.op_type in CUSTOM_QUANTISERS:
             if node.domain not in CUSTOM_DOMAINS:
                 raise FlowError(f"{node.name} ({node.op_type}): unknown operator domain '{node.domain}'; "
