@@ -1,0 +1,52 @@
+"""Random networks of every operator: they compile, or are refused in one line, and equal QONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hw_flow.errors import FlowError
+from hw_flow.frontend import compare, compile_qonnx
+from tests.hw_flow.qonnx_graphs import random_graph
+
+
+def _check(path: Path, seed: int, *, power_of_two: bool | None = None) -> bool:
+    """Whether network ``seed`` is taken; it must equal QONNX then."""
+    network = random_graph(seed, power_of_two=power_of_two)
+    network.save(path)
+    try:
+        program = compile_qonnx(path, input_type=network.input_type, input_scale=network.input_scale)
+    except FlowError as error:
+        refusal = str(error)
+    else:
+        result = compare(program, network.samples(16))
+        assert result.bit_exact, f"seed {seed}: {result}"
+        return True
+    assert "\n" not in refusal
+    assert ";" in refusal
+    return False
+
+
+@pytest.mark.parametrize("first", [2000, 2010, 2020, 2030])
+def test_random_networks(tmp_path: Path, first: int) -> None:
+    taken = [_check(tmp_path / "m.onnx", seed) for seed in range(first, first + 10)]
+    assert sum(taken) >= 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(3000, 3200, 20))
+def test_many_random_networks(tmp_path: Path, first: int) -> None:
+    taken = [_check(tmp_path / "m.onnx", seed) for seed in range(first, first + 20)]
+    assert sum(taken) >= 18
+
+
+def test_the_generator_covers_the_operators() -> None:
+    seen = frozenset().union(*(random_graph(seed).operators for seed in range(400)))
+    assert seen >= {
+        "Abs", "Add", "ArgMax", "AveragePool", "BatchNormalization", "BipolarQuant", "Celu", "Clip", "Concat", "Conv",
+        "DepthToSpace", "DequantizeLinear", "Div", "Elu", "Erf", "Flatten", "Floor", "Gelu", "Gemm", "GlobalAveragePool", "GlobalMaxPool",
+        "HardSigmoid", "HardSwish", "IntQuant", "LeakyRelu", "MatMul", "Max", "MaxPool", "Min", "Mish", "Mul", "MultiThreshold",
+        "Neg", "PRelu", "Pad", "Quant", "QuantizeLinear", "ReduceMean", "Relu", "Resize", "Selu", "SiLU", "Sigmoid", "Slice",
+        "Softmax", "Softplus", "Softsign", "SpaceToDepth", "Split", "Sub", "Tanh", "TopK", "Transpose", "Trunc",
+    }
