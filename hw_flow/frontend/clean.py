@@ -7,6 +7,7 @@ they carry the integer types), every shape known, and no node that names the bat
 from __future__ import annotations
 
 import warnings
+from math import prod
 
 import numpy as np
 import onnx
@@ -14,12 +15,15 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.infer_shapes import InferShapes
 
 from hw_flow.errors import FlowError
+from hw_flow.frontend.poolorder import move_pools
 from hw_flow.frontend.ranks import check_ranks
 from hw_flow.frontend.rewrite import rewrite
 from hw_flow.frontend.support import check_operators
 
 # Reserved batch size for the check that no node moves, splits or counts the batch axis.
 _PROBE = 1009
+# Most elements of one tensor in a frame: a map of 1,024 x 1,024 with 64 channels.
+LARGEST = 1 << 26
 
 
 def clean(proto: onnx.ModelProto, where: str) -> ModelWrapper:
@@ -38,12 +42,15 @@ def clean(proto: onnx.ModelProto, where: str) -> ModelWrapper:
     batch = max(1, graph.input[0].type.tensor_type.shape.dim[0].dim_value)
     _set_batch(graph, batch)
     model = _infer(ModelWrapper(model.model), where)
+    _check_sizes(model.graph, batch)
     try:
         model = model.transform(FoldConstants())
     except Exception as error:  # qonnx and onnxruntime raise bare Exception for bad constants
         raise FlowError(f"{where}: constants cannot be folded ({_line(error)}); export the network again") from error
     _drop_dead_nodes(model.graph)
-    model = _infer(model, where)
+    if move_pools(model.graph):
+        _set_batch(model.graph, batch)
+    model = _infer(ModelWrapper(model.model), where)
     _check_shapes(model)
     _free_batch(model, batch)
     _set_batch(model.graph, 1)
@@ -92,6 +99,17 @@ def _check_shapes(model: ModelWrapper) -> None:
             raise FlowError(f"{node.name} ({node.op_type}): the shape of its output cannot be inferred from inputs of shape "
                             f"{shapes}; "
                             "check the sizes and export the network again")
+
+
+def _check_sizes(graph: onnx.GraphProto, batch: int) -> None:
+    """Raise FlowError for tensors beyond any network's size, before anything makes room for them."""
+    writer = {name: node for node in graph.node for name in node.output}
+    for value in (*graph.value_info, *graph.output):
+        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        if value.name in writer and (min(sizes, default=1) < 0 or prod(sizes) > LARGEST * batch):
+            node = writer[value.name]
+            raise FlowError(f"{node.name} ({node.op_type}): makes a tensor of shape {sizes}; at most {LARGEST:,} elements a frame "
+                            "can be compiled, check its attributes")
 
 
 def _moving(graph: onnx.GraphProto) -> list[tuple[onnx.NodeProto, str]]:

@@ -14,7 +14,7 @@ from hw_flow.frontend.cores import Move, Product, Sum
 from hw_flow.frontend.ops import Fractions
 from hw_flow.frontend.quantisers import IntQuant
 from hw_flow.frontend.regions import Integers, constant, counting
-from hw_flow.frontend.values import Value, arranged
+from hw_flow.frontend.values import Value, arranged, channel_axis
 from hw_flow.ir.joins import Concat
 from hw_flow.ir.tensor import IntArray, smallest_datatype
 
@@ -114,7 +114,7 @@ def _elements(value: Value) -> IntArray:
         elements = np.empty(value.order.size, dtype=np.int64)
         elements[value.order.ravel()] = np.arange(value.order.size)
         return elements.reshape(value.base.shape)
-    return arranged(value)
+    return arranged(value.frame, channel_axis(value.order))
 
 
 def _spread(value: Value, frame: tuple[int, ...]) -> IntArray | None:

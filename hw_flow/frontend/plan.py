@@ -7,8 +7,9 @@ them, and element-wise operators after them. A quantiser closes a region; so doe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -23,10 +24,13 @@ from hw_flow.frontend.pools import global_pool, pool
 from hw_flow.frontend.reference import Reference
 from hw_flow.frontend.regions import Integers, Plan, Region
 from hw_flow.frontend.select import select
+from hw_flow.frontend.site import Site, UnevenError
 from hw_flow.frontend.support import GLOBAL_POOLS, LAYOUT, LINEAR, MOVES, POOLS, QUANTISERS, TAIL
 from hw_flow.frontend.translate import elementwise, quantiser
-from hw_flow.frontend.values import Value
+from hw_flow.frontend.values import Value, arranged
 from hw_flow.frontend.views import depth_to_space, layout, pad, resize, slices, split
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -140,10 +144,27 @@ class Planner:
                 return resize(context, node)
         if len(operands) > 1:
             return join(context, node)
-        return value.then(node.name, elementwise(context.site(node, value)))
+        value, ops = self._translated(node, value, elementwise)
+        return value.then(node.name, ops)
+
+    def _translated(self, node: onnx.NodeProto, value: Value, rule: Callable[[Site], T]) -> tuple[Value, T]:
+        """What ``rule`` makes of ``node`` on ``value``, brought into another order if it needs one."""
+        context, tensor = self.context, self.context.operands(node)[0]
+        try:
+            return value, rule(context.site(node, value))
+        except UnevenError as error:
+            regions, names = len(context.regions), set(context.names)
+            for axis in sorted({0, len(value.frame) - 1}):
+                try:
+                    found = context.stream(tensor, value, arranged(value.frame, axis))
+                    return found, rule(context.site(node, found))
+                except FlowError:
+                    del context.regions[regions:]
+                    context.names = names
+            raise error from None
 
     def _quantised(self, node: onnx.NodeProto, value: Value) -> Value:
-        last = quantiser(self.context.site(node, value))
+        value, last = self._translated(node, value, quantiser)
         return self.context.quantised(node.output[0], value, last, (node.name,))
 
     # --- the end -------------------------------------------------------------------------------------------------------------

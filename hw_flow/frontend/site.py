@@ -14,6 +14,10 @@ from hw_flow.frontend.numeric import Const
 from hw_flow.ir.tensor import IntArray
 
 
+class UnevenError(FlowError):
+    """A parameter is not the same at all positions of a channel of the stream."""
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """One node with what is known around it: static tensors, and its frame shape (without the batch).
@@ -82,8 +86,8 @@ class Site:
         rows = np.empty(int(self.lanes.max()) + 1, dtype=full.dtype)
         rows[self.lanes] = full
         if not np.array_equal(rows[self.lanes], full):
-            raise FlowError(f"{self.where}: its {what} differs between positions of one channel (frame {list(self.frame)}); "
-                            "use parameters per channel")
+            raise UnevenError(f"{self.where}: its {what} differs between positions of one channel (frame {list(self.frame)}); "
+                              "use parameters per channel")
         return rows
 
     def channels(self, value: np.ndarray, what: str) -> Const:

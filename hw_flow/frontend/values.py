@@ -72,9 +72,9 @@ class Value:
         return next((op.node for op in self.chain if op.affine() is None), self.base.tensor)
 
 
-def arranged(value: Value) -> IntArray:
-    """ONNX elements in the order of a stream ``[C]``, ``[1, L, C]`` or ``[H, W, C]``, channels where the base has them."""
-    moved = np.moveaxis(counting(value.frame), channel_axis(value.order), -1)
+def arranged(frame: Shape, axis: int) -> IntArray:
+    """ONNX elements with channels on ``axis`` in the order of a stream ``[C]``, ``[1, L, C]`` or ``[H, W, C]``."""
+    moved = np.moveaxis(counting(frame), axis, -1)
     while moved.ndim > 3 and moved.shape[0] == 1:
         moved = moved[0]
     if moved.ndim > 3:

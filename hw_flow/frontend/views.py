@@ -16,7 +16,7 @@ from hw_flow.frontend.regions import Integers, constant, counting
 from hw_flow.frontend.rewrite import zero_pads
 from hw_flow.frontend.site import Site
 from hw_flow.frontend.translate import elementwise
-from hw_flow.frontend.values import Value, arranged, channels_last
+from hw_flow.frontend.values import Value, arranged, channel_axis, channels_last
 from hw_flow.ir.spatial import SlidingWindow
 from hw_flow.ir.tensor import IntArray
 
@@ -33,10 +33,10 @@ def layout(context: Context, node: onnx.NodeProto, value: Value) -> Value:
     return value.seen(node.name, value.order.reshape(site.out_frame))
 
 
-def _moved(context: Context, site: Site, value: Value, order: IntArray, tensor: str) -> Value:
-    """Elements of ``value`` in a real new ``order`` ``[*frame]``, as a stream."""
-    seen = value.seen(site.node.name, order)
-    return context.stream(tensor, seen, arranged(seen))
+def _moved(context: Context, value: Value, order: IntArray, tensor: str, axis: int = 0) -> Value:
+    """Elements of ``value`` in a real new ``order`` ``[*frame]`` with channels on ``axis``, as the stream of ``tensor``."""
+    node = next(node.name for node in context.moving if tensor in node.output)
+    return context.stream(tensor, value.seen(node, order), arranged(order.shape, axis))
 
 
 def slices(context: Context, node: onnx.NodeProto) -> Value:
@@ -58,7 +58,7 @@ def slices(context: Context, node: onnx.NodeProto) -> Value:
     order = value.order[tuple(parts[1:])]
     if order.shape != site.out_frame or not order.size:
         raise FlowError(f"{site.where}: makes frames of {list(order.shape)}; check its attributes")
-    return _moved(context, site, value, order, node.output[0])
+    return _moved(context, value, order, node.output[0], channel_axis(value.order))
 
 
 def pad(context: Context, node: onnx.NodeProto) -> Value:
@@ -103,7 +103,7 @@ def split(context: Context, node: onnx.NodeProto) -> dict[str, Value]:
     for name in filter(None, node.output):
         size = context.frame(name)[axis]
         order = np.take(value.order, range(begin, begin + size), axis)
-        found[name] = _moved(context, site, value, order, name)
+        found[name] = _moved(context, value, order, name, channel_axis(value.order))
         begin += size
     return found
 
@@ -121,7 +121,7 @@ def depth_to_space(context: Context, node: onnx.NodeProto) -> Value:
         parts = order.reshape(-1, block, block, high, wide).transpose(0, 3, 1, 4, 2)
     else:
         parts = order.reshape(block, block, -1, high, wide).transpose(2, 3, 0, 4, 1)
-    return _moved(context, site, value, parts.reshape(site.out_frame), node.output[0])
+    return _moved(context, value, parts.reshape(site.out_frame), node.output[0])
 
 
 def resize(context: Context, node: onnx.NodeProto) -> Value:
@@ -135,7 +135,7 @@ def resize(context: Context, node: onnx.NodeProto) -> Value:
     for axis, (old, new) in enumerate(zip(site.frame, site.out_frame, strict=True)):
         if old != new:
             order = np.take(order, _nearest(site, axis, old, new), axis)
-    return _moved(context, site, value, order, node.output[0])
+    return _moved(context, value, order, node.output[0])
 
 
 def _nearest(site: Site, axis: int, old: int, new: int) -> list[int]:
