@@ -14,7 +14,7 @@ from hw_flow.frontend.requantise import Line, line_through
 from hw_flow.frontend.segments import Steps, steps_of
 from hw_flow.frontend.thresholds import MAX_LEVELS, LevelFunction, solve, type_of
 from hw_flow.ir import Add, Lookup, Node, Requantise, Thresholding
-from hw_flow.ir.tensor import IntArray, smallest_datatype
+from hw_flow.ir.tensor import IntArray, Tensor, smallest_datatype
 from hw_flow.ir.thresholds import Thresholds
 
 # Up to 6 bits thresholds are always taken where they exist: every back end has them.
@@ -198,9 +198,10 @@ def _mixed(function: LevelFunction, steps: Steps, low: IntArray, high: IntArray,
     width = max(int(np.abs(low).max()), int(np.abs(high).max())).bit_length() + 1
     best = min(choices, key=lambda choice: cost(choice, width))
     if isinstance(best, Difference):
-        # The Add cannot know that its two inputs move together.
-        dtype = smallest_datatype(best.up.base - best.down.levels, best.up.base + best.up.levels)
-        return Solution(best, dtype, steps.span())
+        # The Add knows its inputs by their types alone, and not that they move together.
+        up, down = (Tensor("", (1,), smallest_datatype(part.base, part.base + part.levels)).limits
+                    for part in (best.up, best.down))
+        return Solution(best, smallest_datatype(up[0] - down[1], up[1] - down[0]), steps.span())
     return Solution(best, type_of(function.last, *steps.span()))
 
 

@@ -45,8 +45,10 @@ def test_the_generator_covers_the_operators() -> None:
     seen = frozenset().union(*(random_graph(seed).operators for seed in range(400)))
     assert seen >= {
         "Abs", "Add", "ArgMax", "AveragePool", "BatchNormalization", "BipolarQuant", "Celu", "Clip", "Concat", "Conv",
-        "DepthToSpace", "DequantizeLinear", "Div", "Elu", "Erf", "Flatten", "Floor", "Gelu", "Gemm", "GlobalAveragePool", "GlobalMaxPool",
-        "HardSigmoid", "HardSwish", "IntQuant", "LeakyRelu", "MatMul", "Max", "MaxPool", "Min", "Mish", "Mul", "MultiThreshold",
+        "DepthToSpace", "DequantizeLinear",
+        "Div", "Elu", "Erf", "Flatten", "Floor", "Gelu", "Gemm", "GlobalAveragePool", "GlobalMaxPool",
+        "HardSigmoid",
+        "HardSwish", "IntQuant", "LeakyRelu", "MatMul", "Max", "MaxPool", "Min", "Mish", "Mul", "MultiThreshold",
         "Neg", "PRelu", "Pad", "Quant", "QuantizeLinear", "ReduceMean", "Relu", "Resize", "Selu", "SiLU", "Sigmoid", "Slice",
         "Softmax", "Softplus", "Softsign", "SpaceToDepth", "Split", "Sub", "Tanh", "TopK", "Transpose", "Trunc",
     }
