@@ -199,9 +199,9 @@ def _mixed(function: LevelFunction, steps: Steps, low: IntArray, high: IntArray,
     best = min(choices, key=lambda choice: cost(choice, width))
     if isinstance(best, Difference):
         # The Add knows its inputs by their types alone, and not that they move together.
-        up, down = (Tensor("", (1,), smallest_datatype(part.base, part.base + part.levels)).limits
-                    for part in (best.up, best.down))
-        return Solution(best, smallest_datatype(up[0] - down[1], up[1] - down[0]), steps.span())
+        rises, falls = (Tensor("", (1,), smallest_datatype(part.base, part.base + part.levels)).limits
+                        for part in (best.up, best.down))
+        return Solution(best, smallest_datatype(rises[0] - falls[1], rises[1] - falls[0]), steps.span())
     return Solution(best, type_of(function.last, *steps.span()))
 
 
