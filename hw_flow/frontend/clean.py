@@ -108,8 +108,8 @@ def _check_sizes(graph: onnx.GraphProto, batch: int) -> None:
         sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         if value.name in writer and (min(sizes, default=1) < 0 or prod(sizes) > LARGEST * batch):
             node = writer[value.name]
-            raise FlowError(f"{node.name} ({node.op_type}): makes a tensor of shape {sizes}; at most {LARGEST:,} elements a frame "
-                            "can be compiled, check its attributes")
+            raise FlowError(f"{node.name} ({node.op_type}): makes a tensor of shape {sizes}; at most {LARGEST:,} a frame can be "
+                            "compiled, check its attributes")
 
 
 def _moving(graph: onnx.GraphProto) -> list[tuple[onnx.NodeProto, str]]:

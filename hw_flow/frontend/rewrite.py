@@ -21,6 +21,8 @@ _QONNX = "qonnx.custom_op.general"
 
 def rewrite(graph: onnx.GraphProto) -> None:
     """Rewrite ``graph`` in place; the nodes stay sorted, and those that do the work keep their names."""
+    for node in graph.node:
+        _fill(graph, node)
     nodes = [new for node in list(graph.node) for new in _standard(graph, node)]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -31,6 +33,16 @@ def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
     """Value of an attribute of ``node``."""
     found = next((item for item in node.attribute if item.name == name), None)
     return default if found is None else helper.get_attribute_value(found)
+
+
+def _fill(graph: onnx.GraphProto, node: onnx.NodeProto) -> None:
+    """Write out operands that are left empty, which QONNX cannot execute."""
+    while node.input and not node.input[-1]:
+        del node.input[-1]
+    blank: list[Any] | None = {"Resize": [[], []], "Clip": [np.finfo(np.float32).min, np.finfo(np.float32).max]}.get(node.op_type)
+    for index in range(1, len(node.input)):
+        if not node.input[index] and blank is not None:
+            node.input[index] = _constant(graph, f"{node.output[0]}_operand{index}", blank[index - 1])
 
 
 def _constant(graph: onnx.GraphProto, name: str, value: Any, kind: type = np.float32) -> str:
