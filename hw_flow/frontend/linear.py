@@ -18,7 +18,7 @@ from hw_flow.frontend.ops import Add, Fractions, Mul, Op, compose_affine, spread
 from hw_flow.frontend.regions import Integers, Region, constant, counting
 from hw_flow.frontend.site import Site
 from hw_flow.frontend.values import Value, channels_last, common
-from hw_flow.frontend.weights import Weights, weights_of
+from hw_flow.frontend.weights import Weights, narrowest, weights_of
 from hw_flow.frontend.windows import window_of
 from hw_flow.ir.tensor import IntArray
 
@@ -191,11 +191,15 @@ def _conv(context: Context, site: Site, value: Value) -> Value:
         scale = constant(spread(lambda a, b: a * b, scales, per_row))
         offset = constant(spread(lambda a, b: a * b, spread(lambda a, b: a * b, offsets, tuple(sums)), per_row))
     else:
+        if 1 < groups == channels:
+            context.notes.append(f"{node.name} makes {outputs // groups} outputs of each channel alone; its matrix holds "
+                                 f"zeros for the other {channels - 1} channels")
         dense = _ungrouped(stored, groups).reshape(outputs, -1)
         fan = dense.shape[1] // channels
         factors = None if given.factors is None else np.tile(given.factors, fan)
-        matrix = Weights(dense, weights.dtype, weights.scale)
-        core = Linear(node.name, matrix, None if window.trivial else window.node(pad), factors, groups)
+        matrix = Weights(dense, narrowest(dense), weights.scale)
+        core = Linear(node.name, matrix, None if window.trivial else window.node(pad), factors,
+                      1 if groups == channels else groups)
         scale, offset = accumulate(matrix, given.scale, given.offset, fan)
     sink = Integers(sink_name, node.output[0], shape, order.reshape(site.out_frame), scale, offset)
     tail: tuple[Op, ...] = ()

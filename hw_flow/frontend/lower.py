@@ -141,7 +141,7 @@ class _Builder:
 
     def _linear(self, region: Region, core: Linear) -> None:
         source = self.tensors[region.source.name]
-        if core.groups > 1 and core.window is not None:
+        if core.groups > 1:
             self._grouped(region, core, source)
             return
         if core.window is not None:
@@ -149,12 +149,11 @@ class _Builder:
         matrix = core.matrix
         span = _rows(matrix, self.ranges[source.name])
         node = MVAU(name=self._name(MVAU), inputs=(source.name,), outputs=(region.sink.name,), source=region.nodes,
-                    weights=matrix, weight_dtype=_weight_type(core), acc_dtype="")
+                    weights=matrix, weight_dtype=narrowest(matrix), acc_dtype="")
         self._reduced(region, node, span, core.node)
 
     def _grouped(self, region: Region, core: Linear, source: Tensor) -> None:
         """One matrix unit per group, on the group's channels alone."""
-        assert core.window is not None
         outputs, channels = len(core.matrix) // core.groups, source.channels // core.groups
         low, high = self.ranges[source.name]
         columns = core.matrix.reshape(len(core.matrix), -1, source.channels)
@@ -168,12 +167,12 @@ class _Builder:
             name = self._inner(f"{region.sink.name}_group", source, shape, source.dtype, span)
             self.nodes.append(Slice(name=self._name(Slice), inputs=(source.name,), outputs=(name,), source=region.nodes,
                                     begin=begin, end=end))
-            part = self._window(region, core.window, self.tensors[name])
+            part = self.tensors[name] if core.window is None else self._window(region, core.window, self.tensors[name])
             rows = slice(group * outputs, (group + 1) * outputs)
             matrix = np.ascontiguousarray(columns[rows, :, begin:end].reshape(outputs, -1))
             spans.append(_rows(matrix, self.ranges[part.name]))
             parts.append(MVAU(name=self._name(MVAU), inputs=(part.name,), outputs=("",), source=region.nodes, weights=matrix,
-                              weight_dtype=_weight_type(core), acc_dtype="", thresholds=None))
+                              weight_dtype=narrowest(matrix), acc_dtype="", thresholds=None))
         whole = tuple(np.concatenate(ends) for ends in zip(*spans, strict=True))
         span = whole[0], whole[1]
         acc = _accumulator(*span, core.node)
@@ -325,10 +324,6 @@ def _rows(matrix: IntArray, span: Range) -> Range:
         times = matrix.shape[1] // low.size
         low, high = np.tile(low, times), np.tile(high, times)
     return ranges(matrix, low, high)
-
-
-def _weight_type(core: Linear) -> str:
-    return core.weights.dtype if core.factors is None else narrowest(core.matrix)
 
 
 def _padded(source: Tensor, pad: int) -> str:

@@ -39,7 +39,9 @@ def _fill(graph: onnx.GraphProto, node: onnx.NodeProto) -> None:
     """Write out operands that are left empty, which QONNX cannot execute."""
     while node.input and not node.input[-1]:
         del node.input[-1]
-    blank: list[Any] | None = {"Resize": [[], []], "Clip": [np.finfo(np.float32).min, np.finfo(np.float32).max]}.get(node.op_type)
+    ends = np.finfo(np.float32)
+    operands: dict[str, list[Any]] = {"Resize": [[], []], "Clip": [ends.min, ends.max]}
+    blank = operands.get(node.op_type)
     for index in range(1, len(node.input)):
         if not node.input[index] and blank is not None:
             node.input[index] = _constant(graph, f"{node.output[0]}_operand{index}", blank[index - 1])

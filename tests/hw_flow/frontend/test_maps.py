@@ -47,7 +47,7 @@ def build(tmp_path: Path, b: Maps, frame: Sequence[int], opset: int = 13, **opti
     return compile_qonnx(tmp_path / "m.onnx", **options)
 
 
-def check(program: Program, count: int = 12, *, ties: bool = True) -> None:
+def check(program: Program, count: int = 12, *, ties: bool = True, agree: bool = True) -> None:
     """Exact on random frames."""
     rng = np.random.default_rng(3)
     source = program.graph.tensors[program.graph.inputs[0]]
@@ -61,7 +61,7 @@ def check(program: Program, count: int = 12, *, ties: bool = True) -> None:
     result = compare(program, x)
     assert result.bit_exact, result
     assert ties or result.ties == 0
-    assert result.agreement == count
+    assert result.agreement == count or not agree
 
 
 def kinds(program: Program) -> list[str]:
