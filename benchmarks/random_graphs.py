@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.performance_model import random_folding
 from benchmarks.results import save
-from hw_flow import fifo, folding
+from hw_flow import fifo
 from hw_flow.errors import FlowError
 from hw_flow.folding import Folding
 from hw_flow.frontend import Program, compare, compile_qonnx
@@ -68,7 +68,7 @@ def prepare(seed: int, folder: Path) -> Row | Case:
         row.outcome, row.detail = "differs from QONNX", str(found.detail)
         return row
     rng = np.random.default_rng(seed)
-    plan: Folding = random_folding(program.graph, rng) if seed % 4 else folding.unfolded(program.graph)
+    plan: Folding = random_folding(program.graph, rng)
     depths = fifo.depths(program.graph, plan)
     unit = graph_unit(f"s{seed}", program.graph, plan, folder, depths)
     return Case(row, unit, _inputs(program, network))
@@ -153,8 +153,8 @@ def report(rows: list[Row], first: int, seconds: float) -> None:
     operators = Counter(name for row in rows if row.outcome == "exact" for name in row.operators)
     nodes = Counter(name for row in rows if row.outcome == "exact" for name in row.nodes)
     notes = [
-        f"Seeds {first} to {first + len(rows) - 1}, {FRAMES} frames each under two kinds of random stalls, every fourth fully "
-        f"parallel, the others with a random legal folding; {seconds / 60:.0f} minutes.",
+        f"Seeds {first} to {first + len(rows) - 1}, {FRAMES} frames each under two kinds of random stalls, each with a "
+        f"random legal folding; {seconds / 60:.0f} minutes.",
         f"{sum(row.ties for row in rows)} elements of QONNX's float32 execution are ties (32 frames each).",
         "ONNX operators in exact networks: " + ", ".join(f"{name} {count}" for name, count in sorted(operators.items())) + ".",
         "Hardware nodes: " + ", ".join(f"{name} {count}" for name, count in sorted(nodes.items())) + ".",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
+from qonnx.core.datatype import DataType
 
 from hw_flow.errors import FlowError
 from hw_flow.frontend.ops import Op
@@ -97,11 +98,20 @@ def solve(function: LevelFunction, low: IntArray, high: IntArray, where: str, *,
     elif (top - bottom) // step > limit:
         raise FlowError(f"{where}: {function.last.node} needs {top - bottom:,} thresholds per channel, more than {limit:,}; "
                         "quantise to 8 bits or fewer")
-    # A constant region keeps one threshold, which is never reached.
-    levels = np.arange(bottom + step, max(top, bottom + step) + 1, step)[:, None]
+    dtype = type_of(function.last, bottom, top)
+    if bottom == top:
+        return _constant(bottom, dtype, sign < 0, low, high), dtype
+    levels = np.arange(bottom + step, top + 1, step)[:, None]
     values = _bisect(function, levels, sign < 0, low, high)
     values = np.sort(values, axis=0).T
-    return Thresholds(values, sign < 0, bottom, step), type_of(function.last, bottom, top)
+    return Thresholds(values, sign < 0, bottom, step), dtype
+
+
+def _constant(level: int, dtype: str, falling: np.ndarray, low: IntArray, high: IntArray) -> Thresholds:
+    """One threshold, never reached, or always where the type does not hold the next level."""
+    if level < int(DataType[dtype].max()):
+        return Thresholds(np.where(falling, low, high + 1)[:, None], falling, level)
+    return Thresholds(np.where(falling, high + 1, low)[:, None], falling, level - 1)
 
 
 def type_of(last: Quantiser, bottom: int, top: int) -> str:

@@ -201,7 +201,7 @@ def test_per_channel_output(tmp_path: Path) -> None:
     _check(program, RNG.normal(size=(300, 6)).astype(np.float32))
 
 
-@pytest.mark.parametrize(("bias", "level"), [(100.0, 3), (-100.0, -4), (0.6, 1)])
+@pytest.mark.parametrize(("bias", "level"), [(100.0, 3), (-100.0, -4), (0.6, 1), (0.0, 0)])
 def test_constant_region(tmp_path: Path, bias: float, level: int) -> None:
     b = Builder(RNG)
     b.head = b.quant(b.head, 0.5, 2)
@@ -213,5 +213,8 @@ def test_constant_region(tmp_path: Path, bias: float, level: int) -> None:
     node = program.graph.nodes[0]
     assert isinstance(node, MVAU)
     assert node.thresholds is not None
-    assert (node.thresholds.levels, node.thresholds.base) == (1, level)
+    output = program.graph.output_of(node)
+    assert node.thresholds.levels == 1
+    assert output.limits[0] <= node.thresholds.base < output.limits[1]
+    assert set(node.thresholds(np.arange(-3, 4)[:, None]).ravel().tolist()) == {level}
     _check(program, RNG.normal(size=(50, 6)).astype(np.float32))
