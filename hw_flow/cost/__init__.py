@@ -1,18 +1,11 @@
 """Costs before synthesis: our analytic model, its calibration, and FINN's published formula beside it."""
 
+from hw_flow.cost.features import features
 from hw_flow.cost.finn import FinnMvau, of_node
-from hw_flow.cost.model import (
-    DEFAULT_COEFFICIENTS,
-    Calibration,
-    Estimate,
-    calibrate,
-    estimate,
-    features,
-    luts,
-    samples,
-)
+from hw_flow.cost.model import DEFAULT_COEFFICIENTS, Calibration, Estimate, calibrate, estimate, luts, samples
+from hw_flow.cost.resources import Resources, edge_resources, node_resources, total
 
 __all__ = [
-    "DEFAULT_COEFFICIENTS", "Calibration", "Estimate", "FinnMvau", "calibrate", "estimate", "features", "luts", "of_node",
-    "samples",
+    "DEFAULT_COEFFICIENTS", "Calibration", "Estimate", "FinnMvau", "Resources", "calibrate", "edge_resources", "estimate",
+    "features", "luts", "node_resources", "of_node", "samples", "total",
 ]

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
-from qonnx.core.datatype import DataType
 
+from hw_flow.cost.features import features
 from hw_flow.errors import FlowError
-from hw_flow.folding import Folding, NodeFolding, node_cycles
-from hw_flow.ir import MVAU, Graph, LabelSelect, Node, Thresholding
-from hw_flow.rtl.choose import multiplier, weight_style
+from hw_flow.folding import Folding, node_cycles
+from hw_flow.ir import Graph
 
 SOURCE = "model"
 
 # LUTs on Xilinx 7 series per unit of each feature: what `calibrate` made of 13 matrix units (1x1, Tx2, 2x2, 4x4, 8x8 bit, 32
-# to 128 inputs) under Yosys 0.70, with a mean error of 24 %; argmax is a guess.
+# to 128 inputs) under Yosys 0.70, with a mean error of 24 %; argmax, adder, buffer and counter are what the structure suggests.
 DEFAULT_COEFFICIENTS: Mapping[str, float] = {
     "node": 66.0, "xnor": 0.5, "bit_products": 1.45, "dsp_tree": 0.1, "accumulator": 0.1, "weights": 1.75, "replay": 0.45,
-    "compare": 1.15, "table": 0.35, "stream": 0.15, "argmax": 2.0,
+    "compare": 1.15, "table": 0.35, "stream": 0.15, "argmax": 2.0, "adder": 1.0, "buffer": 1.33, "counter": 1.5,
 }
 
 # Weight of a default in a calibration: a coefficient that is 100 % off costs as much as one node that is 20 % off.
@@ -76,36 +74,6 @@ def luts(counts: Mapping[str, float], coefficients: Mapping[str, float] = DEFAUL
     return round(sum(coefficients.get(name, 0.0) * count for name, count in counts.items()))
 
 
-def features(node: Node, folding: NodeFolding, graph: Graph) -> dict[str, float]:
-    """Counts that the LUTs of ``node`` are proportional to.
-
-    * ``xnor``: products of two BIPOLAR elements a cycle;
-    * ``bit_products``: other LUT products, weight bits times activation bits each; ``dsp_tree``: bits of DSP products summed;
-    * ``accumulator``: bits of all accumulators;
-    * ``weights``: LUT ROMs of 64 words by 1 bit; ``replay``: LUTRAMs of 32 words by 1 bit that hold the input vector;
-    * ``compare``: bits compared with thresholds a cycle; ``table``: LUT ROMs of thresholds;
-    * ``argmax``: bits compared by a LabelSelect; ``stream``: bits of the node's streams; ``node``: 1, for control.
-    """
-    source, out = graph.input_of(node), graph.output_of(node)
-    match node:
-        case MVAU():
-            counts = _matrix(node, folding, source.width, source.dtype)
-            if node.thresholds is not None:
-                folds = node.mh // folding.pe if len(node.thresholds.values) > 1 else 1
-                counts |= _thresholds(int(DataType[node.acc_dtype].bitwidth()), node.thresholds.levels, folding.pe, folds)
-            stream = source.width * folding.simd + out.width * folding.pe
-        case Thresholding():
-            folds = source.channels // folding.pe if len(node.thresholds.values) > 1 else 1
-            counts = _thresholds(source.width, node.thresholds.levels, folding.pe, folds)
-            stream = (source.width + out.width) * folding.pe
-        case LabelSelect():
-            counts = {"argmax": float(folding.pe * source.width)}
-            stream = source.width * folding.pe + out.width
-        case _:
-            raise FlowError(f"{node.name}: no cost model for {type(node).__name__}; synthesise it instead")
-    return {"node": 1.0, "stream": float(stream), **counts}
-
-
 def samples(graph: Graph, folding: Folding, measured: Mapping[str, float]) -> list[tuple[dict[str, float], float]]:
     """Pairs for `calibrate` from the LUTs per node that synthesis found; other names (FIFOs, glue) are passed over."""
     return [(features(node, folding[node.name], graph), measured[node.name]) for node in graph if node.name in measured]
@@ -133,30 +101,3 @@ def calibrate(pairs: Iterable[tuple[Mapping[str, float], float]]) -> Calibration
     fitted = {**DEFAULT_COEFFICIENTS, **{name: float(value) for name, value in zip(names, solution, strict=True)}}
     error = float(np.mean([abs(luts(counts, fitted) - measured) / measured for counts, measured in known]))
     return Calibration(fitted, error, len(known))
-
-
-def _matrix(node: MVAU, folding: NodeFolding, act_bits: int, act_dtype: str) -> dict[str, float]:
-    weight_bits = int(DataType[node.weight_dtype].bitwidth())
-    products = folding.pe * folding.simd
-    words, word_bits = node.mw * node.mh // products, products * weight_bits
-    counts = {"accumulator": float(folding.pe * int(DataType[node.acc_dtype].bitwidth()))}
-    if node.weight_dtype == act_dtype == "BIPOLAR":
-        counts["xnor"] = float(products)
-    elif multiplier(folding, act_bits, weight_bits) == "MulDsp":
-        counts["dsp_tree"] = float(products * (weight_bits + act_bits))
-    else:
-        counts["bit_products"] = float(products * weight_bits * act_bits)
-    if words > 1 and weight_style(folding, words, word_bits) == "distributed":
-        counts["weights"] = float(ceil(words / 64) * word_bits)
-    if node.mh > folding.pe:
-        counts["replay"] = float(ceil(node.mw / folding.simd / 32) * folding.simd * act_bits)
-    return counts
-
-
-def _thresholds(bits: int, levels: int, pe: int, folds: int) -> dict[str, float]:
-    # A search of ceil(log2(levels + 1)) stages compares once a stage.
-    stages = levels.bit_length()
-    counts = {"compare": float(pe * stages * bits)}
-    if folds * levels > 1:
-        counts["table"] = float(pe * bits * levels * ceil(folds / 64))
-    return counts

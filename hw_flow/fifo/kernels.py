@@ -52,7 +52,7 @@ class Kernel:
     gaps : least cycles between steps of the process that reads; the first counts from the frame before.
     reads : per input the step that takes each beat.
     writes : the step that makes each output beat, of the second process if there is one.
-    latency : cycles from that step to the beat at the output.
+    latency : cycles from that step to the beat at the output, of all beats or of each.
     register : beats that a register behind the pipeline holds, 0 without one.
     loose : only steps that write wait for the beat at the end of the pipeline; the others go on.
     writer : gaps of the second process, or None.
@@ -63,7 +63,7 @@ class Kernel:
     gaps: IntArray
     reads: tuple[IntArray, ...]
     writes: IntArray
-    latency: int
+    latency: int | IntArray
     register: int = 0
     loose: bool = False
     writer: IntArray | None = None
@@ -118,13 +118,16 @@ def _(node: GlobalPool, graph: Graph, folding: NodeFolding, cut: bool) -> Kernel
 
 
 @kernel.register
-def _(node: SlidingWindow, graph: Graph, folding: NodeFolding, _cut: bool) -> Kernel:
+def _(node: SlidingWindow, graph: Graph, folding: NodeFolding, cut: bool) -> Kernel:
+    geometry = Geometry.of(node, graph.input_of(node).shape, folding.simd)
+    return _parallel_window(geometry, cut) if folding.parallel_window else _window(node, graph, folding, geometry)
+
+
+def _window(node: SlidingWindow, graph: Graph, folding: NodeFolding, geometry: Geometry) -> Kernel:
+    """A tap a beat, out of a buffer that reads ahead."""
     source, out = graph.input_of(node), graph.output_of(node)
-    if folding.parallel_window:
-        raise FlowError(f"{node.name}: no schedule for a parallel window; its FIFOs cannot be sized")
-    geometry = Geometry.of(node, source.shape, folding.simd)
     needs, tails, depth = geometry.needs() - 1, geometry.tails(), geometry.depth()
-    # Between two bits, only padding needs more than the one that is stored.
+    # Of one-bit elements, only padding needs more than the bit that is stored.
     stored = 1 if source.dtype == "BIPOLAR" != out.dtype else out.width
     depth = buffer_depth(depth, buffer_style(folding, depth, folding.simd * stored))
     steps = np.arange(geometry.reads)
@@ -134,6 +137,25 @@ def _(node: SlidingWindow, graph: Graph, folding: NodeFolding, _cut: bool) -> Ke
     frees = np.searchsorted(unrolled, steps - depth + 1) + periods[0] * len(tails)
     return Kernel(np.ones(len(steps), dtype=np.int64), (steps,), np.arange(len(needs)), 1,
                   writer=np.ones(len(needs), dtype=np.int64), needs=needs, frees=frees)
+
+
+def _parallel_window(geometry: Geometry, cut: bool) -> Kernel:
+    """A window a beat, out of a chain that shifts with each beat that comes.
+
+    Windows behind the frame's last beat leave with empty shifts or with beats of the next frame, here always one a cycle.
+    Padding in front of the chain, beyond what a window spans, is counted as if the chain made it.
+    """
+    front, chain, _ = geometry.split()
+    slots = chain.slots()
+    if front is not None:
+        # Beats of the padded map, at the first beat of the map itself that is not before them.
+        slots = np.minimum(front.needs()[np.minimum(slots, chain.reads) - 1] + np.maximum(0, slots - chain.reads), geometry.reads)
+    steps = np.arange(geometry.reads)
+    shifts = np.maximum(slots - geometry.reads, 0)
+    gaps = np.ones(len(steps), dtype=np.int64)
+    gaps[0] += max(0, chain.reads - geometry.reads)
+    writes = np.minimum(slots, geometry.reads) - 1
+    return Kernel(gaps, (steps,), writes, 1 + int(cut) + shifts)
 
 
 @kernel.register

@@ -34,13 +34,16 @@ class Buffer:
     lanes : elements in one of its beats.
     depth : beats that it holds, or None for any number.
     written : sequence whose event j writes beat j.
-    taken : sequence that reads, and its event that takes each beat of a frame.
+    issuer, issued : sequence, and its event that begins each beat of a frame: the step that the pipeline in front started from.
+    taken, event : sequence that reads, and its event that takes each beat of a frame.
     """
 
     reader: Reader
     lanes: int
     depth: int | None
     written: int
+    issuer: int
+    issued: IntArray
     taken: int
     event: IntArray
 
@@ -69,14 +72,16 @@ class Network:
 class _Offer:
     """Beats that wait to be taken.
 
-    ``seen`` lists (sequence, event of each beat, delay): beat j is there once all of them have happened. ``taker`` is the
-    sequence that must be told when beat j is taken, with the cycles until it may go on, or None if a register does that.
+    ``seen`` lists (sequence, event of each beat, delay): beat j is there once all of them have happened. ``taken`` lists
+    (sequence, its event that waits until beat j is taken, delay). ``origin`` is the step that began each beat, None where the
+    source did.
     """
 
     beats: int
     lanes: int
     seen: tuple[tuple[int, IntArray, int], ...]
     taken: tuple[tuple[int, IntArray, int], ...]
+    origin: tuple[int, IntArray] | None
 
 
 def fifo_beats(reader: Reader, depth: int) -> int:
@@ -93,14 +98,18 @@ def producer_beats(reader: Reader, beats: int) -> int:
     return beats
 
 
-def network(graph: Graph, folding: Folding, depths: Mapping[str, int] | None) -> Network:
-    """The marked graph of ``graph``, with FIFOs of ``depths`` (as `hw_flow.rtl.emit` takes them), or without end for None."""
-    return _Builder(graph, folding, depths).build()
+def network(graph: Graph, folding: Folding, depths: Mapping[str, int] | None, *, reserve: bool = False) -> Network:
+    """The marked graph of ``graph``, with FIFOs of ``depths`` (as `hw_flow.rtl.emit` takes them), or without end for None.
+
+    Pipelines are taken to close up while they wait. Hardware's do not, so that they may hold less; with ``reserve`` a step
+    begins only when the FIFO behind has a place for its result, and no pipeline ever waits.
+    """
+    return _Builder(graph, folding, depths, reserve).build()
 
 
 class _Builder:
-    def __init__(self, graph: Graph, folding: Folding, depths: Mapping[str, int] | None) -> None:
-        self.graph, self.folding, self.depths = graph, folding, depths
+    def __init__(self, graph: Graph, folding: Folding, depths: Mapping[str, int] | None, reserve: bool) -> None:
+        self.graph, self.folding, self.depths, self.reserve = graph, folding, depths, reserve
         self.net = Network()
         self.marked = self.net.graph
         self.offers: dict[tuple[str, str, int], _Offer] = {}
@@ -109,7 +118,7 @@ class _Builder:
         source = self.graph.inputs[0]
         taking = readers(self.graph, self.folding, source)
         # The source always has a beat; the steps of a lone reader are its handshakes.
-        self._spread(source, taking, self.graph.tensors[source].elements // taking[0].written, (), None)
+        self._spread(source, taking, self.graph.tensors[source].elements // taking[0].written, ())
         for node in self.graph:
             self._place(node.name)
         sink = next(reader for reader in readers(self.graph, self.folding, self.graph.outputs[0]) if reader.node is None)
@@ -142,20 +151,27 @@ class _Builder:
             process = writer
         self.net.processes[name] = process
         beats = len(own.writes)
-        seen = ((process, own.writes, own.latency),)
+        if not isinstance(own.latency, int):
+            shown = self._steps(f"{name} (shown)", np.ones(beats, dtype=np.int64))
+            self.marked.wait(shown, process, own.writes, own.latency)
+            seen = ((shown, np.arange(beats), 0),)
+        else:
+            seen = ((process, own.writes, own.latency),)
         if own.register:
             out = self._steps(f"{name} (register)", np.ones(beats, dtype=np.int64))
             self.marked.wait(out, process, own.writes, own.latency)
             self._rigid(process, out, own)
-            self._spread(node.outputs[0], taking, beats, ((out, np.arange(beats), 1),), (out, own.register))
+            self._spread(node.outputs[0], taking, beats, ((out, np.arange(beats), 1),), behind=(out, own.register),
+                         origin=(process, own.writes))
         else:
-            self._spread(node.outputs[0], taking, beats, seen, (process, own))
+            self._spread(node.outputs[0], taking, beats, seen, behind=(process, own), origin=(process, own.writes))
 
     def _rigid(self, process: int, out: int, own: Kernel) -> None:
         """A step waits until the beat that has reached the end of the pipeline by then has been taken."""
         sequence = self.marked.sequences[process]
         at, period = sequence.offsets, int(sequence.gaps.sum())
-        ends = at[own.writes] + own.latency
+        # Without a pipeline a step and its beat are one; the place that is reserved stands for that.
+        ends = at[own.writes] + (np.maximum(1, own.latency) if self.reserve else own.latency)
         if own.loose:
             # Other steps wait no longer than the step before them that writes.
             at = periodic(at[own.writes], np.searchsorted(own.writes, np.arange(len(at)), side="right") - 1, period)
@@ -165,12 +181,12 @@ class _Builder:
         self.marked.wait(process, out, index, np.asarray(phase - (ends - ends[0])[beat]))
 
     def _spread(self, tensor: str, taking: tuple[Reader, ...], beats: int, seen: tuple[tuple[int, IntArray, int], ...],
-                behind: tuple[int, int | Kernel] | None) -> None:
+                *, behind: tuple[int, int | Kernel] | None = None, origin: tuple[int, IntArray] | None = None) -> None:
         """Offer each reader of ``tensor`` its beats; ``behind`` is what waits for them to be taken."""
         lanes = taking[0].written
         every = np.arange(beats)
         if len(taking) == 1 and behind is None:
-            self.offers[self._key(taking[0])] = _Offer(beats, lanes, seen, ())
+            self.offers[self._key(taking[0])] = _Offer(beats, lanes, seen, (), origin)
             return
         # The handshake at the producer: with a fork, when the last reader has taken the beat.
         out = self._steps(f"stream {tensor}", np.ones(beats, dtype=np.int64))
@@ -184,7 +200,7 @@ class _Builder:
             self.marked.wait(behind[0], out, every - behind[1], 1)
         for reader in taking:
             shown = (*seen, (out, every - 1, 1)) if len(taking) > 1 else seen
-            self.offers[self._key(reader)] = _Offer(beats, lanes, shown, ((out, every, 0),))
+            self.offers[self._key(reader)] = _Offer(beats, lanes, shown, ((out, every, 0),), origin)
 
     def _consume(self, reader: Reader, process: int, steps: IntArray) -> None:
         """Connect ``process``, whose step ``steps[m]`` takes beat m, with what ``reader`` is offered."""
@@ -193,19 +209,22 @@ class _Builder:
         wide = reader.lanes > reader.written
         if wide:
             offer = self._gear(offer, reader, f"{reader.key} (converter)")
-        buffer = None
+        fifo = None
         if depth != 0:
             written = self._register(offer, f"{reader.key} (FIFO)")
-            buffer, lanes = written, offer.lanes
-            offer = _Offer(offer.beats, lanes, ((written, np.arange(offer.beats), 1),),
-                           () if depth is None else ((written, np.arange(offer.beats) + depth, 1),))
+            every = np.arange(offer.beats)
+            fifo = reader, offer.lanes, depth, written, *(offer.origin or (written, every))
+            waits = [] if depth is None else [(written, every + depth, 1)]
+            if offer.origin is not None and depth is not None and self.reserve:
+                source, issued = offer.origin
+                waits.append((source, periodic(issued, every + depth, self.marked.sequences[source].events), 1))
+            offer = _Offer(offer.beats, offer.lanes, ((written, every, 1),), tuple(waits), None)
         whole = offer.lanes // reader.lanes if offer.lanes % reader.lanes == 0 else 0
         if not whole:
             inner = self._gear(offer, reader, f"{reader.key} (converter)")
-            if buffer is not None:
-                taken = inner.seen[0][0]
-                self.net.buffers.append(Buffer(reader, lanes, depth, buffer, taken, np.arange(offer.beats)))
-                buffer = None
+            if fifo is not None:
+                self.net.buffers.append(Buffer(*fifo, inner.seen[0][0], np.arange(offer.beats)))
+                fifo = None
             offer, whole = inner, 1
         # Event of the process that takes the last part of each beat.
         last = steps[whole - 1::whole]
@@ -215,8 +234,8 @@ class _Builder:
             self.marked.wait(process, source, periodic(index, arrived // whole, self.marked.sequences[source].events), delay)
         for source, index, delay in offer.taken:
             self._tell(source, index, delay, process, last)
-        if buffer is not None:
-            self.net.buffers.append(Buffer(reader, lanes, depth, buffer, process, last))
+        if fifo is not None:
+            self.net.buffers.append(Buffer(*fifo, process, last))
 
     def _register(self, offer: _Offer, name: str) -> int:
         """A register that takes what is offered; returns the sequence of its handshakes."""
@@ -235,7 +254,11 @@ class _Builder:
         filled = -(-(out + 1) * reader.lanes // offer.lanes) - 1
         # Beat i may come in the cycle in which beat floor(i * in / out) - 1 leaves: for each beat that leaves the first such i.
         follows = -(-(out + 1) * reader.lanes // offer.lanes)
-        return _Offer(beats, reader.lanes, ((taking, filled, 1),), ((taking, follows, 0),))
+        origin = None
+        if offer.origin is not None:
+            source, issued = offer.origin
+            origin = source, periodic(issued, filled, self.marked.sequences[source].events)
+        return _Offer(beats, reader.lanes, ((taking, filled, 1),), ((taking, follows, 0),), origin)
 
     def _tell(self, source: int, index: IntArray, delay: int, taker: int, events: IntArray) -> None:
         """Event ``index[j]`` of ``source`` waits for event ``events[j]`` of ``taker``; others wait for the next that does."""

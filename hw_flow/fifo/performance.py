@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Literal
 
 import numpy as np
 
@@ -74,6 +73,13 @@ def predict(graph: Graph, folding: Folding, depths: Mapping[str, int], *, frames
     start = int(run.times[net.first][0])
     return Prediction(steady, int(done[0]) - start + 1, {buffer.reader.key: run.peak(buffer) for buffer in net.buffers},
                       tuple(int(cycle) - start for cycle in done))
+
+
+def latency_cycles(graph: Graph, folding: Folding) -> int:
+    """First-output latency of `predict` if no FIFO is ever full; quick, for searches."""
+    run = Run(network(graph, folding, None))
+    run.play(1)
+    return int(run.ends()[0] - run.times[run.net.first][0]) + 1
 
 
 class Run:
@@ -161,18 +167,18 @@ class Run:
 
     def peak(self, buffer: Buffer) -> int:
         """Most beats that a FIFO held at the end of a cycle."""
-        return self._held(buffer, "right")
+        written = self.times[buffer.written]
+        left = np.searchsorted(self._taken(buffer), written, side="right")
+        return max(0, int((np.arange(len(written)) + 1 - left).max()))
 
     def needed(self, buffer: Buffer) -> int:
-        """Depth of a FIFO that changes nothing: a beat needs a place in the cycle in which another leaves, too."""
-        return self._held(buffer, "left")
+        """Depth at which the FIFO had a place for each beat when the step began that makes it."""
+        issued = self.times[buffer.issuer].reshape(-1, self.sequences[buffer.issuer].events)[:, buffer.issued].ravel()
+        left = np.searchsorted(self._taken(buffer), issued, side="left")
+        return max(0, int((np.arange(len(issued)) + 1 - left).max()))
 
-    def _held(self, buffer: Buffer, side: Literal["left", "right"]) -> int:
-        written = self.times[buffer.written]
-        events = self.sequences[buffer.taken].events
-        taken = self.times[buffer.taken].reshape(-1, events)[:, buffer.event].ravel()
-        left = np.searchsorted(taken, written, side=side)
-        return max(0, int((np.arange(len(written)) + 1 - left).max()))
+    def _taken(self, buffer: Buffer) -> IntArray:
+        return self.times[buffer.taken].reshape(-1, self.sequences[buffer.taken].events)[:, buffer.event].ravel()
 
 
 def _is_plain(arc: Arc, source: Sequence) -> bool:

@@ -1,7 +1,7 @@
 """PE and SIMD of every node: by hand (FINN's JSON), for a target of cycles, or fully unfolded."""
 
 from hw_flow.folding.check import check, coupled
-from hw_flow.folding.choose import complete, default, describe, for_cycles, parallel_bits, unfolded, weight_bits
+from hw_flow.folding.choose import complete, default, parallel_bits, unfolded, weight_bits
 from hw_flow.folding.finn import from_mapping, our_name, read, write
 from hw_flow.folding.rules import (
     Limit,
@@ -13,10 +13,12 @@ from hw_flow.folding.rules import (
     parallel_limits,
     vectors,
 )
+from hw_flow.folding.solve import Budget, bottleneck, describe, for_budget, for_cycles, for_latency, for_rate
 from hw_flow.folding.values import Folding, FoldingPlan, NodeFolding, divisors
 
 __all__ = [
-    "Folding", "FoldingPlan", "Limit", "NodeFolding", "check", "complete", "coupled", "default", "describe", "divisors",
-    "for_cycles", "from_mapping", "input_lanes", "interval_cycles", "node_cycles", "options", "our_name", "output_lanes",
-    "parallel_bits", "parallel_limits", "read", "unfolded", "vectors", "weight_bits", "write",
+    "Budget", "Folding", "FoldingPlan", "Limit", "NodeFolding", "bottleneck", "check", "complete", "coupled", "default",
+    "describe", "divisors", "for_budget", "for_cycles", "for_latency", "for_rate", "from_mapping", "input_lanes",
+    "interval_cycles", "node_cycles", "options", "our_name", "output_lanes", "parallel_bits", "parallel_limits", "read",
+    "unfolded", "vectors", "weight_bits", "write",
 ]

@@ -146,6 +146,10 @@ def _(node: VVAU | Pool, folding: NodeFolding, graph: Graph) -> int:
 
 @_cycles.register
 def _(node: SlidingWindow, folding: NodeFolding, graph: Graph) -> int:
+    if folding.parallel_window:
+        from hw_flow.rtl.window import Geometry  # which imports this package
+
+        return Geometry.of(node, graph.input_of(node).shape, folding.simd).parallel_cycles()
     return max(graph.input_of(node).elements // folding.simd, graph.output_of(node).elements // output_lanes(node, folding))
 
 

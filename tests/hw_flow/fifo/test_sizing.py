@@ -44,7 +44,7 @@ def test_each_reader_of_a_branch_has_a_depth_of_its_own():
     found = fifo.depths(graph, plan)
     assert list(found) == ["x@SlidingWindow_0", "t0", "t1", "t2", "t3", "x@Add_0", "t4"]
     # The short cut waits for two windows: each is a row and a position behind.
-    assert found["x@Add_0"] * plan["Add_0"].pe >= 2 * (6 + 1) * 4
+    assert found["x@Add_0"] * plan["SlidingWindow_0"].simd >= 2 * (6 + 1) * 4
 
 
 @pytest.mark.parametrize("graph", [convolutions(7, (2, 4, 6), pool=True, label=5), residual(6, 4, blocks=2)], ids=["pool", "add"])

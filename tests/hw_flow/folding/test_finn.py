@@ -76,7 +76,7 @@ def test_defaults_and_ignored_keys(tmp_path):
 def test_a_node_left_out_is_folded_and_said(tmp_path):
     plan = folding.read(save(tmp_path / "f.json", {"MVAU_0": {"PE": 4, "SIMD": 8}}), mlp([64, 32, 10]))
     assert plan.notes == (
-        "MVAU_1: no folding given, PE 5 SIMD 1 chosen to keep 64 cycles a frame",
+        "MVAU_1: no folding given, PE 1 SIMD 8 chosen to keep 64 cycles a frame",
         "LabelSelect_0: no folding given, PE 1 chosen to keep 64 cycles a frame")
 
 

@@ -1,0 +1,218 @@
+"""Counts that the resources of a node are proportional to: one rule an operator."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from math import ceil
+
+from qonnx.core.datatype import DataType
+
+from hw_flow.errors import FlowError
+from hw_flow.folding import NodeFolding, input_lanes, output_lanes
+from hw_flow.ir import (
+    MVAU,
+    VVAU,
+    Add,
+    Concat,
+    GlobalPool,
+    Graph,
+    LabelSelect,
+    Lookup,
+    Multiply,
+    Node,
+    Pool,
+    Reorder,
+    Requantise,
+    Slice,
+    SlidingWindow,
+    Thresholding,
+    Thresholds,
+)
+from hw_flow.rtl.choose import buffer_depth, buffer_style, multiplier, weight_style
+from hw_flow.rtl.window import Geometry
+
+_LUT_DEPTH = 64
+_REPLAY_DEPTH = 32
+_PRODUCTS = ("xnor", "bit_products", "dsp_tree")
+
+
+def features(node: Node, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    """Counts that the LUTs of ``node`` are proportional to.
+
+    * ``xnor``: products of two BIPOLAR elements a cycle;
+    * ``bit_products``: other LUT products, weight bits times activation bits each; ``dsp_tree``: bits of DSP products summed;
+    * ``accumulator``: bits of all accumulators; ``adder``: bits added or compared elsewhere;
+    * ``weights``: LUT ROMs of 64 words by 1 bit; ``replay``: LUTRAMs of 32 words by 1 bit that hold the input vector;
+      ``buffer``: LUTRAMs of 64 words by 1 bit that hold part of a frame;
+    * ``compare``: bits compared with thresholds a cycle; ``table``: LUT ROMs of thresholds;
+    * ``argmax``: bits compared by a LabelSelect; ``counter``: bits of address arithmetic;
+    * ``stream``: bits of the node's streams; ``node``: 1, for control.
+    """
+    counts = _counts(node, folding, graph)
+    streams = sum(graph.tensors[name].width * input_lanes(node, folding, index) for index, name in enumerate(node.inputs))
+    streams += graph.output_of(node).width * output_lanes(node, folding)
+    return {"node": 1.0, "stream": float(streams), **counts}
+
+
+def memories(node: Node, folding: NodeFolding, graph: Graph) -> list[tuple[str, int, int]]:
+    """Big memories of ``node``: (``distributed`` or ``block``, words, bits of a word)."""
+    match node:
+        case MVAU() | VVAU():
+            products = folding.pe * folding.simd
+            words, width = node.weights.size // products, products * int(DataType[node.weight_dtype].bitwidth())
+            return [(weight_style(folding, words, width), words, width)] if words > 1 else []
+        case SlidingWindow():
+            geometry = Geometry.of(node, graph.input_of(node).shape, folding.simd)
+            # The kernel's exact depth takes its whole schedule; rows of the map and two windows come close to it.
+            words = min(geometry.reads + geometry.groups,
+                        ((node.kernel[0] - 1) * node.dilation[0] * geometry.size[1] + 2 * node.kernel[1]) * geometry.groups)
+            width = folding.simd * graph.input_of(node).width
+            style = buffer_style(folding, words, width)
+            return [(style, buffer_depth(words, style), width)]
+        case Reorder():
+            words, width = 2 * graph.input_of(node).elements // folding.pe, folding.pe * graph.output_of(node).width
+            return [(buffer_style(folding, words, width), words, width)]
+        case Lookup():
+            folds = graph.input_of(node).channels // folding.pe if len(node.table) > 1 else 1
+            words = folds << graph.input_of(node).width
+            return [(weight_style(folding, words, graph.output_of(node).width), words, graph.output_of(node).width)] * folding.pe
+        case _:
+            return []
+
+
+def dsp_products(node: Node, folding: NodeFolding, graph: Graph) -> int:
+    """Products that DSP blocks make in a cycle."""
+    match node:
+        case MVAU() | VVAU():
+            weight_bits = int(DataType[node.weight_dtype].bitwidth())
+            used = multiplier(folding, graph.input_of(node).width, weight_bits) == "MulDsp"
+            return folding.pe * folding.simd * used
+        case Multiply():
+            widths = [graph.tensors[name].width for name in node.inputs]
+            return folding.pe * (multiplier(folding, widths[0], widths[1]) == "MulDsp")
+        case Requantise():
+            width = max(int(abs(node.multiplier).max()).bit_length() + 1, 1)
+            return folding.pe * (multiplier(folding, graph.input_of(node).width, width) == "MulDsp")
+        case _:
+            return 0
+
+
+@singledispatch
+def _counts(node: Node, _folding: NodeFolding, _graph: Graph) -> dict[str, float]:
+    raise FlowError(f"{node.name}: no cost model for {type(node).__name__}; synthesise it instead")
+
+
+@_counts.register
+def _(node: MVAU, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    counts = _products(node, folding, graph)
+    if node.mh > folding.pe:
+        counts["replay"] = float(ceil(node.mw / folding.simd / _REPLAY_DEPTH) * folding.simd * graph.input_of(node).width)
+    return counts | _activation(node.thresholds, int(DataType[node.acc_dtype].bitwidth()), folding.pe, node.mh)
+
+
+@_counts.register
+def _(node: VVAU, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    counts = _products(node, folding, graph)
+    return counts | _activation(node.thresholds, int(DataType[node.acc_dtype].bitwidth()), folding.pe, node.channels)
+
+
+@_counts.register
+def _(node: SlidingWindow, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    beats = graph.input_of(node).elements // folding.simd
+    counts = {"counter": 6.0 * beats.bit_length()} | _memory(node, folding, graph, "buffer")
+    if folding.parallel_window:
+        # Rows leave their memories side by side; registers hold the taps, and padding masks them.
+        counts["adder"] = float(node.taps * folding.simd * graph.input_of(node).width) / 2
+    return counts
+
+
+@_counts.register
+def _(node: Pool, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    return {"adder": float(2 * folding.pe * folding.simd * graph.output_of(node).width)}
+
+
+@_counts.register
+def _(node: GlobalPool, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    source, width = graph.input_of(node), graph.output_of(node).width * folding.pe
+    groups = source.channels // folding.pe
+    return {"adder": 2.0 * width, "buffer": float(ceil(groups / _LUT_DEPTH) * width * (groups > 1)),
+            "counter": float(source.elements.bit_length())}
+
+
+@_counts.register
+def _(node: Thresholding, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    source = graph.input_of(node)
+    return _activation(node.thresholds, source.width, folding.pe, source.channels)
+
+
+@_counts.register
+def _(node: LabelSelect, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    return {"argmax": float(folding.pe * graph.input_of(node).width)}
+
+
+@_counts.register
+def _(node: Add, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    limits = [graph.tensors[name].limits for name in node.inputs]
+    reach = sum(abs(factor) * max(map(abs, limit)) for factor, limit in zip(node.coefficients, limits, strict=True))
+    bits = int(reach).bit_length() + 1
+    channels = graph.input_of(node).channels
+    return {"adder": float((len(node.inputs) - 1) * folding.pe * bits)} | _activation(node.thresholds, bits, folding.pe, channels)
+
+
+@_counts.register
+def _(node: Multiply, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    widths = [graph.tensors[name].width for name in node.inputs]
+    counts = {} if dsp_products(node, folding, graph) else {"bit_products": float(folding.pe * widths[0] * widths[1])}
+    return counts | _activation(node.thresholds, sum(widths), folding.pe, graph.input_of(node).channels)
+
+
+@_counts.register
+def _(node: Requantise, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    width = int(abs(node.multiplier).max()).bit_length() + 1
+    bits = graph.input_of(node).width
+    product = {} if dsp_products(node, folding, graph) else {"bit_products": float(folding.pe * bits * width)}
+    return {**product, "adder": 2.0 * folding.pe * (bits + width)}
+
+
+@_counts.register(Concat)
+@_counts.register(Slice)
+def _(node: Concat | Slice, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    return {"adder": float(len(node.inputs) - 1) * folding.pe * graph.output_of(node).width / 2}
+
+
+@_counts.register(Reorder)
+@_counts.register(Lookup)
+def _(node: Reorder | Lookup, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    if isinstance(node, Lookup):
+        return _memory(node, folding, graph, "weights")
+    return {"counter": 4.0 * graph.output_of(node).elements.bit_length()} | _memory(node, folding, graph, "buffer")
+
+
+def _memory(node: Node, folding: NodeFolding, graph: Graph, name: str) -> dict[str, float]:
+    count = sum(ceil(words / _LUT_DEPTH) * width for style, words, width in memories(node, folding, graph)
+                if style == "distributed")
+    return {name: float(count)} if count else {}
+
+
+def _products(node: MVAU | VVAU, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    source = graph.input_of(node)
+    weight_bits, products = int(DataType[node.weight_dtype].bitwidth()), folding.pe * folding.simd
+    counts = {"accumulator": float(folding.pe * int(DataType[node.acc_dtype].bitwidth()))}
+    if node.weight_dtype == source.dtype == "BIPOLAR":
+        counts["xnor"] = float(products)
+    elif dsp_products(node, folding, graph):
+        counts["dsp_tree"] = float(products * (weight_bits + source.width))
+    else:
+        counts["bit_products"] = float(products * weight_bits * source.width)
+    return counts | _memory(node, folding, graph, "weights")
+
+
+def _activation(thresholds: Thresholds | None, bits: int, pe: int, channels: int) -> dict[str, float]:
+    if thresholds is None:
+        return {}
+    folds = channels // pe if len(thresholds.values) > 1 else 1
+    # A search of ceil(log2(levels + 1)) stages compares once a stage.
+    counts = {"compare": float(pe * thresholds.levels.bit_length() * bits)}
+    if folds * thresholds.levels > 1:
+        counts["table"] = float(pe * bits * thresholds.levels * ceil(folds / _LUT_DEPTH))
+    return counts
