@@ -1,0 +1,5 @@
+"""Matrices whose weights and thresholds are constants: shared sums, carry chains with tables in front, pipeline registers."""
+
+from hw_flow.rtl.constant.build import Logic, build
+
+__all__ = ["Logic", "build"]

@@ -1,0 +1,108 @@
+"""Unrolled matrix units in Verilator against the golden model: types, thresholds, sparse weights, stalls, interval 1."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw_flow.errors import FlowError
+from hw_flow.folding import NodeFolding
+from hw_flow.ir import MVAU, Graph, Tensor, Thresholds
+from hw_flow.rtl.emit import emit
+from hw_flow.rtl.lint import run_slang, run_verilator
+from tests.hw_flow.rtl.bench import bundle, check_all, graph_unit, matrix_graph
+
+FRAMES = 24
+
+# name: (MH, MW, weights, activations, output or None for sums, more)
+Case = tuple[int, int, str, str, str | None, dict[str, object]]
+CASES: dict[str, Case] = {
+    "xnor": (5, 36, "BIPOLAR", "BIPOLAR", None, {}),
+    "xnor_act": (8, 21, "BIPOLAR", "BIPOLAR", "BIPOLAR", {"descending": True}),
+    "ternary": (9, 12, "TERNARY", "UINT2", "UINT2", {}),
+    "ternary_in": (4, 9, "TERNARY", "TERNARY", "TERNARY", {"descending": True}),
+    "sparse": (6, 24, "INT4", "INT3", None, {"zeros": 0.85}),
+    "int4": (4, 7, "INT4", "UINT4", "INT4", {"vectors": 3}),
+    "int8": (2, 5, "INT8", "INT8", None, {}),
+    "one": (1, 1, "INT2", "UINT1", "UINT1", {}),
+}
+MORE: dict[str, Case] = {
+    "xnor_large": (16, 64, "BIPOLAR", "BIPOLAR", "UINT2", {}),
+    "binary_wide": (3, 11, "BIPOLAR", "UINT8", "UINT8", {"descending": True}),
+    "empty": (4, 6, "INT3", "INT2", "INT3", {"zeros": 1.0}),
+    "empty_raw": (2, 6, "INT3", "BIPOLAR", None, {"zeros": 1.0}),
+    "int5": (5, 9, "INT5", "INT5", "UINT5", {}),
+    "int6": (4, 10, "INT6", "TERNARY", "INT6", {"descending": True}),
+    "int7": (3, 8, "INT7", "UINT3", None, {"zeros": 0.4}),
+    "int8_act": (2, 6, "INT8", "INT8", "INT8", {}),
+    "unsigned": (4, 10, "UINT2", "UINT3", "UINT3", {}),
+    "signed_in": (6, 10, "TERNARY", "INT4", None, {"vectors": 2}),
+}
+
+
+def _graph(rng: np.random.Generator, case: Case) -> Graph:
+    mh, mw, weights, acts, out, more = case
+    options = dict(more)
+    zeros = float(options.pop("zeros", 0.0))  # type: ignore[arg-type]
+    graph = matrix_graph(rng, mh, mw, weights, acts, out, **options)  # type: ignore[arg-type]
+    matrix = graph.nodes[0].weights  # type: ignore[attr-defined]
+    matrix[rng.random(matrix.shape) < zeros] = 0
+    return graph
+
+
+def _run(cases: dict[str, Case], folder: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    units = [graph_unit(name, _graph(rng, case), {"MVAU_0": NodeFolding(case[0], case[1], style="constant")}, folder)
+             for name, case in cases.items()]
+    result = check_all(bundle(units, folder), units, {name: case[3] for name, case in cases.items()}, seed, FRAMES)
+    for unit in units:
+        # The source always has a beat and the sink takes all: a unit that takes one in every cycle never stalls.
+        assert result.streams[unit.ports[0].name].stalls == 0, unit.name
+
+
+def test_types(tmp_path: Path) -> None:
+    _run(CASES, tmp_path, seed=21)
+
+
+@pytest.mark.slow
+def test_more_types(tmp_path: Path) -> None:
+    _run(MORE, tmp_path, seed=22)
+
+
+def test_whole_network_unrolled(tmp_path: Path) -> None:
+    rng = np.random.default_rng(23)
+    sizes, types = (16, 12, 10, 5), ("UINT3", "UINT2", "UINT2")
+    tensors = {"t0": Tensor("t0", (16,), "UINT3")}
+    nodes = []
+    for index, (mw, mh) in enumerate(pairwise(sizes)):
+        matrix = rng.integers(-1, 2, (mh, mw))
+        last = index == 2
+        steps = None if last else Thresholds(np.sort(rng.integers(-6, 9, (mh, 3)), axis=1), np.zeros(mh, dtype=bool), 0)
+        nodes.append(MVAU(name=f"MVAU_{index}", inputs=(f"t{index}",), outputs=(f"t{index + 1}",), weights=matrix,
+                          weight_dtype="TERNARY", acc_dtype="INT8", thresholds=steps))
+        tensors[f"t{index + 1}"] = Tensor(f"t{index + 1}", (mh,), "INT8" if last else types[index + 1])
+    graph = Graph("mlp", tuple(nodes), tensors, ("t0",), ("t3",))
+    folding = {node.name: NodeFolding(node.mh, node.mw, style="constant") for node in nodes}
+    unit = graph_unit("mlp", graph, folding, tmp_path)
+    result = check_all(bundle([unit], tmp_path), [unit], {"mlp": "UINT3"}, 23, FRAMES)
+    assert result.streams[unit.ports[0].name].stalls == 0
+
+
+def test_lint_of_generated_logic(tmp_path: Path) -> None:
+    rng = np.random.default_rng(24)
+    for name in ("xnor_act", "ternary", "sparse"):
+        case = CASES[name]
+        design = emit(_graph(rng, case), {"MVAU_0": NodeFolding(case[0], case[1], style="constant")}, {}, tmp_path / name, name)
+        assert run_verilator(design.top, list(design.paths)) == []
+        assert run_slang(design.top, list(design.paths)) == []
+
+
+def test_output_too_narrow(tmp_path: Path) -> None:
+    graph = matrix_graph(np.random.default_rng(25), 2, 3, "INT2", "UINT2", "UINT2")
+    graph = Graph("narrow", graph.nodes, {**graph.tensors, "y": Tensor("y", (2,), "UINT1")}, ("x",), ("y",))
+    text = "MVAU_0: thresholds give 0 to 3, which UINT1 cannot represent; declare output 'y' wider"
+    with pytest.raises(FlowError, match=f"^{text}$"):
+        emit(graph, {"MVAU_0": NodeFolding(2, 3, style="constant")}, {}, tmp_path, "narrow")
