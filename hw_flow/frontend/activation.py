@@ -5,6 +5,7 @@ Whichever is exact and cheapest is taken.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,22 @@ class Difference:
         return self.up(x) - self.down(x)
 
 
-Function = Thresholds | Table | Line | Difference
+@dataclass(frozen=True, eq=False)
+class Halves:
+    """``one(x) + other(x)``: every second step of a monotone function each.
+
+    Where ties go to the even level (Quant's own rounding), steps are unevenly wide, but every second one is not.
+    """
+
+    one: Line
+    other: Line
+
+    def __call__(self, x: IntArray) -> IntArray:
+        """Apply to int64 ``[..., C]``."""
+        return self.one(x) + self.other(x)
+
+
+Function = Thresholds | Table | Line | Difference | Halves
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +77,8 @@ class Solution:
 
     Attributes
     ----------
-    function : ``Thresholds`` (which a matrix unit can hold), ``Table``, ``Line`` or ``Difference`` (two nodes and an Add); each
-        maps int64 ``[..., C]``.
+    function : ``Thresholds`` (which a matrix unit can hold), ``Table``, ``Line``, or ``Difference`` and ``Halves`` (two nodes and
+        an Add); each maps int64 ``[..., C]``.
     dtype : QONNX DataType of the result; wider than needed where an adder makes it.
     span : smallest and largest result, if the type says less.
     """
@@ -77,13 +93,22 @@ class Solution:
         return self.function if isinstance(self.function, Thresholds) else None
 
     @property
+    def parts(self) -> tuple[Solution, ...]:
+        """What the Add of a difference or of halves reads; none for other functions."""
+        match self.function:
+            case Difference(up, down):
+                return tuple(Solution(part, smallest_datatype(part.base, part.base + part.levels)) for part in (up, down))
+            case Halves(one, other):
+                return tuple(Solution(part, smallest_datatype(part.low, part.high)) for part in (one, other))
+        return ()
+
+    @property
     def kind(self) -> str:
-        """Class of the node that `node` makes; ``Add`` for a difference."""
-        return {"Thresholds": "Thresholding", "Table": "Lookup", "Line": "Requantise", "Difference": "Add"}[
-            type(self.function).__name__]
+        """Class of the node that `node` makes; ``Add`` for two parts."""
+        return {"Thresholds": "Thresholding", "Table": "Lookup", "Line": "Requantise"}.get(type(self.function).__name__, "Add")
 
     def node(self, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...], source: tuple[str, ...] = ()) -> Node:
-        """A node of its own for the function, on a tensor ``[.., C]``; for a difference, on its two parts."""
+        """A node of its own for the function, on a tensor ``[.., C]``, or on its two `parts`."""
         match self.function:
             case Thresholds() as thresholds:
                 return Thresholding(name=name, inputs=inputs, outputs=outputs, source=source, thresholds=thresholds)
@@ -94,6 +119,8 @@ class Solution:
                                   addend=line.addend, shift=line.shift, low=line.low, high=line.high)
             case Difference():
                 return Add(name=name, inputs=inputs, outputs=outputs, source=source, coefficients=(1, -1))
+            case Halves():
+                return Add(name=name, inputs=inputs, outputs=outputs, source=source, coefficients=(1, 1))
 
 
 def solve_region(function: LevelFunction, low: IntArray, high: IntArray, where: str) -> Solution:
@@ -138,8 +165,8 @@ def solve_region(function: LevelFunction, low: IntArray, high: IntArray, where: 
         return Solution(thresholds, dtype)
     choices: list[Function] = [thresholds] if thresholds.levels <= MAX_LEVELS else []
     line = line_through(_per_column(thresholds, low.size), low, high)
-    if line is not None:
-        choices.append(line)
+    halves = None if line is not None else _halves(_per_column(thresholds, low.size), low, high)
+    choices += [choice for choice in (line, halves) if choice is not None]
     if _entries(low, high) <= MAX_TABLE and _entries(low, high) * len(thresholds.values) <= MAX_ENTRIES:
         x = np.clip(int(low.min()) + np.arange(_entries(low, high))[:, None], low, high)
         choices.append(Table(_rows(_per_column(thresholds, low.size)(x)), int(low.min())))
@@ -147,7 +174,18 @@ def solve_region(function: LevelFunction, low: IntArray, high: IntArray, where: 
         raise FlowError(f"{where}: {function.last.node} needs {thresholds.levels:,} thresholds per channel, more than "
                         f"{MAX_LEVELS:,}, and no multiply and shift gives the same; quantise to 8 bits or fewer")
     width = max(int(np.abs(low).max()), int(np.abs(high).max())).bit_length() + 1
-    return Solution(min(choices, key=lambda choice: cost(choice, width)), dtype)
+    best = min(choices, key=lambda choice: cost(choice, width))
+    if isinstance(best, Halves):
+        return Solution(best, _sum_type(Solution(best, "").parts, 1), (bottom, top))
+    return Solution(best, dtype)
+
+
+def _halves(thresholds: Thresholds, low: IntArray, high: IntArray) -> Halves | None:
+    """Every second threshold as a line each, or None if they are not on lines."""
+    lines = [line_through(Thresholds(thresholds.values[:, first::2], thresholds.descending, base), low, high)
+             for first, base in ((0, thresholds.base), (1, 0))] if thresholds.step == 1 else [None]
+    one, other = lines if len(lines) > 1 else (None, None)
+    return None if one is None or other is None else Halves(one, other)
 
 
 def cost(function: Function, width: int) -> float:
@@ -170,6 +208,8 @@ def cost(function: Function, width: int) -> float:
             return width * factor / 2 + width + factor + 2 * (width + factor - function.shift) + rom
         case Difference():
             return cost(function.up, width) + cost(function.down, width) + function.up.levels.bit_length() + 1
+        case Halves():
+            return cost(function.one, width) + cost(function.other, width) + function.one.high.bit_length() + 1
 
 
 def merged(thresholds: Thresholds) -> Thresholds:
@@ -198,11 +238,15 @@ def _mixed(function: LevelFunction, steps: Steps, low: IntArray, high: IntArray,
     width = max(int(np.abs(low).max()), int(np.abs(high).max())).bit_length() + 1
     best = min(choices, key=lambda choice: cost(choice, width))
     if isinstance(best, Difference):
-        # The Add knows its inputs by their types alone, and not that they move together.
-        rises, falls = (Tensor("", (1,), smallest_datatype(part.base, part.base + part.levels)).limits
-                        for part in (best.up, best.down))
-        return Solution(best, smallest_datatype(rises[0] - falls[1], rises[1] - falls[0]), steps.span())
+        return Solution(best, _sum_type(Solution(best, "").parts, -1), steps.span())
     return Solution(best, type_of(function.last, *steps.span()))
+
+
+def _sum_type(parts: Sequence[Solution], sign: int) -> str:
+    """Type of the sum of two parts. The Add knows its inputs by their types alone, and not that they move together."""
+    one, other = (Tensor("", (1,), part.dtype).limits for part in parts)
+    ends = [sign * end for end in other]
+    return smallest_datatype(one[0] + min(ends), one[1] + max(ends))
 
 
 def _staircase(steps: Steps, sign: int, low: IntArray, high: IntArray) -> Thresholds:

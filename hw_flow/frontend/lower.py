@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hw_flow.errors import FlowError
-from hw_flow.frontend.activation import Difference, Solution, solve_region
+from hw_flow.frontend.activation import Solution, solve_region
 from hw_flow.frontend.cores import Depthwise, Linear, Move, Pooling, Product, Sum
 from hw_flow.frontend.numeric import Const
 from hw_flow.frontend.regions import Integers, Plan, Region
@@ -28,7 +28,6 @@ from hw_flow.ir import (
     Slice,
     SlidingWindow,
     Tensor,
-    Thresholding,
     Thresholds,
     smallest_datatype,
 )
@@ -92,9 +91,12 @@ class _Builder:
         return wanted
 
     def _name(self, kind: type[Node]) -> str:
-        number = self.counts.setdefault(kind.__name__, 0)
-        self.counts[kind.__name__] += 1
-        return f"{kind.__name__}_{number}"
+        return self._numbered(kind.__name__)
+
+    def _numbered(self, kind: str) -> str:
+        number = self.counts.setdefault(kind, 0)
+        self.counts[kind] += 1
+        return f"{kind}_{number}"
 
     # --- regions -----------------------------------------------------------------------------------------------------------
 
@@ -293,18 +295,13 @@ class _Builder:
             self._function(region, found, name)
 
     def _function(self, region: Region, found: Solution, source: str) -> None:
-        """Add the node of its own that computes the function of ``region``."""
+        """Add the nodes of their own that compute the function of ``region`` on tensor ``source``."""
         inputs = [source]
-        if isinstance(found.function, Difference):
-            inputs = []
-            for part, thresholds in (("rises", found.function.up), ("falls", found.function.down)):
-                dtype = smallest_datatype(thresholds.base, thresholds.base + thresholds.levels)
-                inputs.append(self._inner(f"{region.sink.name}_{part}", None, region.sink.shape, dtype))
-                self.nodes.append(Thresholding(name=self._name(Thresholding), inputs=(source,), outputs=(inputs[-1],),
-                                               source=region.nodes, thresholds=thresholds))
-        number = self.counts.setdefault(found.kind, 0)
-        self.counts[found.kind] += 1
-        node = found.node(f"{found.kind}_{number}", tuple(inputs), (region.sink.name,), region.nodes)
+        if found.parts:
+            inputs = [self._inner(f"{region.sink.name}_part", None, region.sink.shape, part.dtype) for part in found.parts]
+            for part, name in zip(found.parts, inputs, strict=True):
+                self.nodes.append(part.node(self._numbered(part.kind), (source,), (name,), region.nodes))
+        node = found.node(self._numbered(found.kind), tuple(inputs), (region.sink.name,), region.nodes)
         span = None if found.span is None else (np.array([found.span[0]]), np.array([found.span[1]]))
         self._node(region, node, found.dtype, span)
 

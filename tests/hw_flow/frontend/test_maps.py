@@ -469,3 +469,16 @@ def test_wide_levels_become_multiply_and_shift(tmp_path: Path) -> None:
     program = build(tmp_path, b, (2, 4, 5))
     assert any(isinstance(node, Requantise) for node in program.graph)
     check(program, ties=False)
+
+
+@pytest.mark.parametrize("shift", [1, 3])
+def test_ties_to_even_are_two_multiplications(tmp_path: Path, shift: int) -> None:
+    """Quant's own rounding on a coarser grid of powers of two: steps are unevenly wide, every second one is not."""
+    b = Maps()
+    b.head = b.quant(b.head, 0.5, 8)
+    b.conv(3, 2, (2, 2))
+    b.then("Mul", b.constant(np.array([1.0, -0.5, 0.25]).reshape(3, 1, 1)))
+    b.head = b.quant(b.head, 2.0**(shift - 5), 14)
+    program = build(tmp_path, b, (2, 4, 5))
+    assert kinds(program)[2:] == ["Requantise_0", "Requantise_1", "Add_0"]
+    check(program, 200, ties=False)

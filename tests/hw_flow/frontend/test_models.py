@@ -106,3 +106,27 @@ def test_qkeras(models_dir: Path, name: str, declared: bool) -> None:
     assert result.agreement == 500
     if "2_0" not in name:  # its 29-bit accumulators do not fit float32
         assert result.ties == 0
+
+
+@pytest.mark.parametrize(("name", "options", "kinds", "seconds"), [
+    ("radioml/pretrained_VGG10_w8a8_20_export", {}, {"SlidingWindow": 14, "Pool": 7, "MVAU": 10}, 15),
+    ("mnist_cnn/qonnx_model", {"input_type": "UINT8", "input_scale": "1/255"}, {"SlidingWindow": 4, "Pool": 2, "MVAU": 3}, 15),
+    ("qkeras/model_test_qkeras_qconv2d_0", {"input_type": "INT8", "input_scale": 0.0625}, {"SlidingWindow": 1, "MVAU": 1}, 5),
+    ("qkeras/model_test_qkeras_qconv2d_9", {"input_type": "INT8", "input_scale": 0.0625}, {"SlidingWindow": 1, "MVAU": 1}, 5),
+    ("hls4ml_example_models/separable_conv_model_ch_last", {}, {"SlidingWindow": 2, "VVAU": 2, "MVAU": 2}, 20),
+])
+def test_convolutional_networks(models_dir: Path, name: str, options: dict[str, str | float], kinds: dict[str, int],
+                                seconds: float) -> None:
+    begin = time.perf_counter()
+    program = compile_qonnx(models_dir / f"{name}.onnx", **options)  # type: ignore[arg-type]  # one of two forms
+    assert time.perf_counter() - begin < seconds
+    found = [type(node).__name__ for node in program.graph]
+    assert {kind: found.count(kind) for kind in kinds} == kinds
+    count = 1 if "separable" in name else 4
+    rng = np.random.default_rng(5)
+    source = program.graph.tensors[program.graph.inputs[0]]
+    shape = (count, *program.input_frame)
+    x = rng.integers(*source.limits, shape, endpoint=True) if options else rng.normal(size=shape).astype(np.float32)
+    result = compare(program, x)
+    assert result.bit_exact
+    assert result.agreement == count
