@@ -15,12 +15,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.performance_model import random_folding
 from benchmarks.results import save
-from hw_flow import fifo
+from hw_flow import fifo, folding
 from hw_flow.errors import FlowError
-from hw_flow.folding import Folding
+from hw_flow.folding import Folding, NodeFolding
 from hw_flow.frontend import Program, compare, compile_qonnx
+from hw_flow.ir import VVAU, Graph, Pool, SlidingWindow
 from hw_flow.ir.tensor import IntArray
 from sim import Stalls
 from tests.hw_flow.qonnx_graphs import Network, random_graph
@@ -51,7 +51,21 @@ class Case:
     inputs: IntArray
 
 
-def prepare(seed: int, folder: Path) -> Row | Case:
+def random_folding(graph: Graph, rng: np.random.Generator, *, parallel: bool) -> Folding:
+    """Any legal folding; ``parallel`` allows windows that come as one beat."""
+    plan: dict[str, NodeFolding] = {}
+    for node in graph:
+        producer = graph.producer(node.inputs[0])
+        choices = [choice for choice in folding.options(node, graph) if parallel or not choice.parallel_window]
+        if isinstance(node, VVAU | Pool) and isinstance(producer, SlidingWindow):
+            window = plan[producer.name]
+            choices = [choice for choice in choices if choice.pe == window.simd
+                       and (node.taps == 1 or (choice.simd > 1) == window.parallel_window)]
+        plan[node.name] = choices[int(rng.integers(len(choices)))]
+    return plan
+
+
+def prepare(seed: int, folder: Path, *, parallel: bool = False) -> Row | Case:
     """Compile one network, compare it with QONNX, fold and emit it."""
     network = random_graph(seed)
     path = folder / f"s{seed}.onnx"
@@ -68,7 +82,7 @@ def prepare(seed: int, folder: Path) -> Row | Case:
         row.outcome, row.detail = "differs from QONNX", str(found.detail)
         return row
     rng = np.random.default_rng(seed)
-    plan: Folding = random_folding(program.graph, rng)
+    plan = random_folding(program.graph, rng, parallel=parallel)
     depths = fifo.depths(program.graph, plan)
     unit = graph_unit(f"s{seed}", program.graph, plan, folder, depths)
     return Case(row, unit, _inputs(program, network))
@@ -95,14 +109,14 @@ def simulate(cases: list[Case], folder: Path) -> None:
                 case.row.detail = f"frames {np.flatnonzero((want != got).any(axis=1)).tolist()}"
 
 
-def run(seeds: list[int]) -> list[Row]:
+def run(seeds: list[int], *, parallel: bool = False) -> list[Row]:
     """All rows of one batch; a batch that fails as a whole is run seed by seed."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder, cases = Path(scratch), []
         for seed in seeds:
             try:
-                made = prepare(seed, folder)
+                made = prepare(seed, folder, parallel=parallel)
             except Exception as error:  # noqa: BLE001 - whatever goes wrong is a finding, not the end of the run
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 made = Row(seed, "crash", f"{error!r} at {Path(where.filename).name}:{where.lineno}")
@@ -114,12 +128,12 @@ def run(seeds: list[int]) -> list[Row]:
                 simulate(cases, folder)
             except Exception as error:  # noqa: BLE001 - as above
                 if len(cases) > 1:
-                    singles = {case.row.seed: run([case.row.seed])[0] for case in cases}
+                    singles = {case.row.seed: run([case.row.seed], parallel=parallel)[0] for case in cases}
                     return [singles.get(row.seed, row) for row in rows]
                 cases[0].row.outcome, cases[0].row.detail = "crash", repr(error)[:500]
         stuck = [case for case in cases if case.row.outcome == "deadlock"]
         if len(stuck) > 1:
-            singles = {case.row.seed: run([case.row.seed])[0] for case in stuck}
+            singles = {case.row.seed: run([case.row.seed], parallel=parallel)[0] for case in stuck}
             return [singles.get(row.seed, row) for row in rows]
     return rows
 
@@ -130,21 +144,22 @@ def main() -> None:
     parser.add_argument("--graphs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch", type=int, default=10, help="networks in one Verilated model")
+    parser.add_argument("--parallel", action="store_true", help="fold windows in parallel too")
     parser.add_argument("--minutes", type=float, default=120.0, help="stop after these, with what is done")
     arguments = parser.parse_args()
     rows: list[Row] = []
     begun = time.monotonic()
     seeds = list(range(arguments.seed, arguments.seed + arguments.graphs))
     for begin in range(0, len(seeds), arguments.batch):
-        rows += run(seeds[begin:begin + arguments.batch])
+        rows += run(seeds[begin:begin + arguments.batch], parallel=arguments.parallel)
         for row in rows[begin:]:
             if row.outcome != "exact":
                 print(f"{row.seed}: {row.outcome}: {row.detail}", flush=True)
         outcomes = dict(Counter(row.outcome for row in rows))
         print(f"{len(rows)} of {len(seeds)}, {time.monotonic() - begun:.0f} s: {outcomes}", flush=True)
+        report(rows, arguments.seed, time.monotonic() - begun)
         if time.monotonic() - begun > 60 * arguments.minutes:
             break
-    report(rows, arguments.seed, time.monotonic() - begun)
 
 
 def report(rows: list[Row], first: int, seconds: float) -> None:
