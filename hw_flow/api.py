@@ -77,7 +77,8 @@ def export(trained: str | Path, output: str | Path | None = None, *, steps: Step
 
 def build(
     model: str | Path, output: str | Path, *, folding: str | Path | None = None, target_cycles: int | None = None,
-    unfold: bool = False,
+    unfold: bool = False, fps: float | None = None, clock_mhz: float | None = None, target_latency: int | None = None,
+    budget_luts: int | None = None, budget_brams: int | None = None, budget_dsps: int | None = None,
     input_type: str | None = None, input_scale: str | None = None, name: str | None = None, backend: str = "rtl",
     steps: Steps | None = None,
 ) -> Build:
@@ -85,12 +86,14 @@ def build(
 
     Parameters
     ----------
-    folding, target_cycles, unfold : how to fold; at most one of them. None lets the default rule choose and say so.
+    folding, target_cycles, unfold, fps (with clock_mhz), target_latency, budget_luts, budget_brams, budget_dsps : how to fold;
+        at most one of them, but budgets go together. None lets the default rule choose and say so.
     input_type, input_scale : take the input as integers, for example ``"UINT8"`` and ``"1/255"``.
     """
     options = BuildOptions(
         input_type=input_type, input_scale=input_scale, folding=Path(folding) if folding is not None else None,
-        target_cycles=target_cycles, unfold=unfold, name=name,
+        target_cycles=target_cycles, unfold=unfold, fps=fps, clock_mhz=clock_mhz, target_latency=target_latency,
+        budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps, name=name,
     )
     return build_with(Path(model), Path(output), options, backend=backend, steps=steps)
 

@@ -51,6 +51,9 @@ class BuildOptions:
     folding : FINN folding JSON.
     target_cycles : cycles a frame to aim at.
     unfold : every node at full width.
+    fps, clock_mhz : frames a second to aim at, and the clock that they are meant at.
+    target_latency : cycles within which the first output must come.
+    budget_luts, budget_brams, budget_dsps : what a design may use by the cost model; as fast as possible within that.
     name : of graph and top module; None takes the file's.
     """
 
@@ -59,13 +62,24 @@ class BuildOptions:
     folding: Path | None = None
     target_cycles: int | None = None
     unfold: bool = False
+    fps: float | None = None
+    clock_mhz: float | None = None
+    target_latency: int | None = None
+    budget_luts: int | None = None
+    budget_brams: int | None = None
+    budget_dsps: int | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
-        ways = (("--folding", self.folding), ("--target-cycles", self.target_cycles), ("--unfold", self.unfold or None))
-        given = [flag for flag, value in ways if value is not None]
+        budget = [flag for flag, value in (("--budget-luts", self.budget_luts), ("--budget-brams", self.budget_brams),
+                                           ("--budget-dsps", self.budget_dsps)) if value is not None]
+        ways = (("--folding", self.folding), ("--target-cycles", self.target_cycles), ("--unfold", self.unfold or None),
+                ("--fps", self.fps), ("--target-latency", self.target_latency))
+        given = [*(flag for flag, value in ways if value is not None), *budget[:1]]
         if len(given) > 1:
             raise FlowError(f"{' and '.join(given)} contradict each other; give one")
+        if self.fps is not None and self.clock_mhz is None:
+            raise FlowError(f"--fps {self.fps:g} without --clock; give the clock in MHz too")
         if self.input_scale is not None and self.input_type is None:
             raise FlowError(f"--input-scale {self.input_scale} without --input-type; give the type too, for example UINT8")
 

@@ -64,7 +64,8 @@ class RtlBackend:
                 folding.write(staging / "folding.json", plan)
                 write_json(staging / "fifo.json", depths)
                 rtl.emit(program.graph, plan, depths, staging / "rtl", name)
-            finish(directory, staging, options, {**stamp, "seconds": dict(steps.seconds)})
+            stamp["seconds"] = dict(steps.seconds)
+            finish(directory, staging, options, stamp)
         return Build(directory, self.name, stamp)
 
     def simulate(
@@ -92,13 +93,19 @@ class RtlBackend:
 
 
 def choose_folding(graph: Graph, options: BuildOptions) -> FoldingPlan:
-    """The user's folding, the one for his target of cycles, the unfolded one, or the default rule's, noted as such."""
+    """The user's folding, the one for his target or budget, the unfolded one, or the default rule's, noted as such."""
     from hw_flow import folding
 
     if options.folding is not None:
         plan = folding.read(options.folding, graph)
     elif options.target_cycles is not None:
         plan = folding.for_cycles(graph, options.target_cycles)
+    elif options.fps is not None and options.clock_mhz is not None:
+        plan = folding.for_rate(graph, options.fps, options.clock_mhz)
+    elif options.target_latency is not None:
+        plan = folding.for_latency(graph, options.target_latency)
+    elif (options.budget_luts, options.budget_brams, options.budget_dsps) != (None, None, None):
+        plan = folding.for_budget(graph, folding.Budget(options.budget_luts, options.budget_brams, options.budget_dsps))
     elif options.unfold:
         plan = folding.unfolded(graph)
     else:

@@ -25,6 +25,12 @@ def build(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Build directory; default: build/<model>.")] = None,
     folding: options.Folding = None,
     target_cycles: options.TargetCycles = None,
+    fps: options.Fps = None,
+    clock: options.Clock = None,
+    target_latency: options.TargetLatency = None,
+    budget_luts: options.BudgetLuts = None,
+    budget_brams: options.BudgetBrams = None,
+    budget_dsps: options.BudgetDsps = None,
     unfold: options.Unfold = False,
     input_type: options.InputType = None,
     input_scale: options.InputScale = None,
@@ -38,8 +44,9 @@ def build(
     directory = output or Path("build") / model.stem
     with json_only(as_json), steps() as timer:
         made = api.build(
-            model, directory, folding=folding, target_cycles=target_cycles, unfold=unfold, input_type=input_type,
-            input_scale=input_scale, name=name, backend=backend, steps=timer)
+            model, directory, folding=folding, target_cycles=target_cycles, unfold=unfold, fps=fps, clock_mhz=clock,
+            target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps,
+            input_type=input_type, input_scale=input_scale, name=name, backend=backend, steps=timer)
     if as_json:
         emit({"directory": str(directory), "name": made.name, "backend": made.backend, "reused": made.reused,
               "host_ops": made.stamp["host_ops"], "notes": list(made.notes), "seconds": made.stamp["seconds"]})
@@ -53,6 +60,12 @@ def verify(
     model: options.Model, *,
     folding: options.Folding = None,
     target_cycles: options.TargetCycles = None,
+    fps: options.Fps = None,
+    clock: options.Clock = None,
+    target_latency: options.TargetLatency = None,
+    budget_luts: options.BudgetLuts = None,
+    budget_brams: options.BudgetBrams = None,
+    budget_dsps: options.BudgetDsps = None,
     unfold: options.Unfold = False,
     inputs: options.Inputs = None,
     samples: options.Samples = 16,
@@ -71,7 +84,9 @@ def verify(
 
     with json_only(as_json), steps() as timer:
         result = api.verify(
-            model, folding=folding, target_cycles=target_cycles, unfold=unfold, frames=inputs, samples=samples, seed=seed,
+            model, folding=folding, target_cycles=target_cycles, unfold=unfold, fps=fps, clock_mhz=clock,
+            target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps,
+            frames=inputs, samples=samples, seed=seed,
             stalls=stalls, input_type=input_type, input_scale=input_scale, profile=profile, output=output, backend=backend,
             steps=timer)
     if as_json:

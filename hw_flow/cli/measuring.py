@@ -71,6 +71,12 @@ def synth(
     flatten: Annotated[bool, typer.Option("--flatten", help="Also synthesise the whole top in one run.")] = False,
     folding: options.Folding = None,
     target_cycles: options.TargetCycles = None,
+    fps: options.Fps = None,
+    clock: options.Clock = None,
+    target_latency: options.TargetLatency = None,
+    budget_luts: options.BudgetLuts = None,
+    budget_brams: options.BudgetBrams = None,
+    budget_dsps: options.BudgetDsps = None,
     unfold: options.Unfold = False,
     input_type: options.InputType = None,
     input_scale: options.InputScale = None,
@@ -84,7 +90,9 @@ def synth(
             made = api.load(design)
         else:
             wanted = api.BuildOptions(
-                folding=folding, target_cycles=target_cycles, unfold=unfold, input_type=input_type, input_scale=input_scale)
+                folding=folding, target_cycles=target_cycles, unfold=unfold, fps=fps, clock_mhz=clock,
+                target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps,
+                input_type=input_type, input_scale=input_scale)
             made = api.build_cached(design, wanted, steps=timer)
         resources = api.synth(made, target=target, nodsp=nodsp, flatten=flatten, steps=timer)
     if as_json:

@@ -11,6 +11,13 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="QONNX file.",
 BuildDirectory = Annotated[Path, typer.Argument(metavar="BUILD", help="Directory made by `bitwright build`.", show_default=False)]
 Folding = Annotated[Path | None, typer.Option("--folding", "-f", metavar="FILE.json", help="Folding in FINN's JSON.")]
 TargetCycles = Annotated[int | None, typer.Option("--target-cycles", "-c", help="Fold for this many cycles a frame.")]
+Fps = Annotated[float | None, typer.Option("--fps", help="Fold for this many frames a second, with --clock.")]
+Clock = Annotated[float | None, typer.Option("--clock", help="Clock in MHz that --fps is meant at.")]
+TargetLatency = Annotated[int | None, typer.Option("--target-latency", help="Fold for a first output within so many cycles.")]
+BudgetLuts = Annotated[int | None, typer.Option("--budget-luts", help="As fast as possible within so many LUTs (model).")]
+BudgetBrams = Annotated[
+    int | None, typer.Option("--budget-brams", help="As fast as possible within so many 18 kbit block RAMs (model).")]
+BudgetDsps = Annotated[int | None, typer.Option("--budget-dsps", help="As fast as possible within so many DSP blocks (model).")]
 Unfold = Annotated[bool, typer.Option("--unfold", help="Every layer at full width.")]
 InputType = Annotated[
     str | None, typer.Option("--input-type", "-t", help="Take the input as integers of this type, for example UINT8.")]

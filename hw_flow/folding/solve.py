@@ -71,13 +71,13 @@ def for_rate(graph: Graph, fps: float, clock_mhz: float) -> FoldingPlan:
     FlowError : the rate is out of reach at this clock.
     """
     if not (fps > 0 and clock_mhz > 0):
-        raise FlowError(f"{fps:g} frames a second at {clock_mhz:g} MHz; give positive numbers")
+        raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz; give positive numbers")
     target = int(clock_mhz * 1e6 / fps)
     if target < 1:
-        raise FlowError(f"{fps:g} frames a second at {clock_mhz:g} MHz leave less than a cycle a frame; give a faster clock")
+        raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz leave less than a cycle a frame; give a faster clock")
     plan = for_cycles(graph, target)
     reached = clock_mhz * 1e6 / interval_cycles(graph, plan)
-    return replace(plan, notes=(f"{fps:g} frames a second at {clock_mhz:g} MHz allow {target:,} cycles a frame; this folding "
+    return replace(plan, notes=(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz allow {target:,} cycles a frame; this folding "
                                 f"takes {reached:,.1f} frames a second", *plan.notes))
 
 

@@ -20,7 +20,8 @@ class BuildSection(_Section):
 
     Attributes
     ----------
-    folding, target_cycles, unfold : at most one; none lets the default rule choose.
+    folding, target_cycles, unfold, fps with clock_mhz, target_latency, budget_luts, budget_brams and budget_dsps : at most one
+        way; none lets the default rule choose.
     integer_input : take the data set's integers, so that its scaling and quantisation become hardware.
     input_type, input_scale : the same by hand, for a ``model`` file.
     """
@@ -29,6 +30,12 @@ class BuildSection(_Section):
     folding: Path | None = None
     target_cycles: int | None = Field(default=None, ge=1)
     unfold: bool = False
+    fps: float | None = Field(default=None, gt=0)
+    clock_mhz: float | None = Field(default=None, gt=0)
+    target_latency: int | None = Field(default=None, ge=1)
+    budget_luts: int | None = Field(default=None, ge=0)
+    budget_brams: int | None = Field(default=None, ge=0)
+    budget_dsps: int | None = Field(default=None, ge=0)
     integer_input: bool = True
     input_type: str | None = None
     input_scale: str | None = None

@@ -134,7 +134,9 @@ class _Chain:
             read_input(section.folding, "folding file")
         return BuildOptions(
             input_type=section.input_type, input_scale=section.input_scale, folding=section.folding,
-            target_cycles=section.target_cycles, unfold=section.unfold, name=re.sub(r"\W", "_", self.config.name))
+            target_cycles=section.target_cycles, unfold=section.unfold, fps=section.fps, clock_mhz=section.clock_mhz,
+            target_latency=section.target_latency, budget_luts=section.budget_luts, budget_brams=section.budget_brams,
+            budget_dsps=section.budget_dsps, name=re.sub(r"\W", "_", self.config.name))
 
     def _build_options(self) -> BuildOptions:
         options = self._build_options_given()

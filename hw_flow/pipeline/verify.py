@@ -60,7 +60,8 @@ class VerifyResult(BaseModel):
 
 def verify(
     model: Path, *, folding: Path | None = None, target_cycles: int | None = None, unfold: bool = False,
-    frames: Path | None = None,
+    fps: float | None = None, clock_mhz: float | None = None, target_latency: int | None = None,
+    budget_luts: int | None = None, budget_brams: int | None = None, budget_dsps: int | None = None, frames: Path | None = None,
     samples: int = 16, seed: int = 0, stalls: bool = False,
     input_type: str | None = None, input_scale: str | None = None, profile: str = "check",
     output: Path | None = None, backend: str = "rtl", steps: Steps | None = None,
@@ -81,7 +82,9 @@ def verify(
 
     steps = steps or Steps()
     options = BuildOptions(
-        input_type=input_type, input_scale=input_scale, folding=folding, target_cycles=target_cycles, unfold=unfold)
+        input_type=input_type, input_scale=input_scale, folding=folding, target_cycles=target_cycles, unfold=unfold,
+        fps=fps, clock_mhz=clock_mhz, target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams,
+        budget_dsps=budget_dsps)
     engine = backends.get(backend)
     check_profile(profile)
     if output is None:

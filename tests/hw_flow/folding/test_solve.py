@@ -106,8 +106,8 @@ def test_frames_per_second_at_a_clock():
     graph = mlp([48, 32, 10])
     plan = folding.for_rate(graph, 1e6, 100)
     assert folding.interval_cycles(graph, plan) <= 100
-    assert plan.notes[0].startswith("1e+06 frames a second at 100 MHz allow 100 cycles a frame; this folding takes ")
-    text = r"^2e\+08 frames a second at 100 MHz leave less than a cycle a frame; give a faster clock$"
+    assert plan.notes[0].startswith("1,000,000 frames a second at 100 MHz allow 100 cycles a frame; this folding takes ")
+    text = r"^200,000,000 frames a second at 100 MHz leave less than a cycle a frame; give a faster clock$"
     with pytest.raises(FlowError, match=text):
         folding.for_rate(graph, 2e8, 100)
 
