@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
 
 import numpy as np
 
 from hw_flow.ir.tensor import IntArray
 from hw_flow.ir.thresholds import Thresholds
 
-MAX_SHIFT = 31
-# Multipliers and inputs beyond this would leave int64.
-_WIDEST = 1 << 30
+MAX_SHIFT = 44
+# Bits that products, sums and shifted levels may take, so that they stay inside int64.
+_WORD = 61
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,23 +55,26 @@ class _Points:
 
 def line_through(thresholds: Thresholds, low: IntArray, high: IntArray) -> Line | None:
     """The line with the smallest shift that does what ``thresholds`` do on ``low[c] .. high[c]``, or None if there is none."""
-    if thresholds.step != 1 or max(np.abs(low).max(), np.abs(high).max()) >= _WIDEST:
-        return None
     bottom, top = thresholds.base, thresholds.base + thresholds.levels
+    bits = _WORD - max(int(np.abs(low).max()), int(np.abs(high).max())).bit_length()
+    most = min(MAX_SHIFT, _WORD - max(abs(bottom), abs(top) + 1).bit_length())
+    if thresholds.step != 1:
+        return None
     slopes, points = [], []
     for row, falling, first, last in zip(thresholds.values, thresholds.descending, low.tolist(), high.tolist(), strict=True):
         ends = (-last, -first) if falling else (first, last)
         # Falling channels are solved in -x: level k is reached up to t - 1, so in -x from 1 - t on.
         found = _points(np.sort(1 - row) if falling else row, ends, (bottom, top))
-        slope = Fraction(0) if found is None else _slope(found)
+        slope = Fraction(0) if found is None else _slope(found, bits, most)
         if slope is None:
             return None
         slopes.append(-slope if falling else slope)
         points.append((found, falling, first))
     shift = max(slope.denominator.bit_length() - 1 for slope in slopes)
-    multiplier = np.array([int(slope * (1 << shift)) for slope in slopes], dtype=np.int64)
-    if np.abs(multiplier).max() >= _WIDEST:
+    factors = [int(slope * (1 << shift)) for slope in slopes]
+    if max(abs(factor).bit_length() for factor in factors) > bits:
         return None
+    multiplier = np.array(factors, dtype=np.int64)
     addend = np.array([
         found.gap(-int(m) if falling else int(m), shift)[0] if found is not None
         else int(thresholds(np.full((1, len(slopes)), first))[0, index]) << shift
@@ -99,11 +101,12 @@ def _points(row: IntArray, ends: tuple[int, int], levels: tuple[int, int]) -> _P
     return _Points(floor_x, floor_y, ceiling_x, ceiling_y)
 
 
-def _slope(points: _Points) -> Fraction | None:
+def _slope(points: _Points, bits: int, places: int) -> Fraction | None:
     """The simplest dyadic slope of a line between the points, found by cutting planes; None if there is none."""
-    least, most = Fraction(0), None
-    while True:
-        slope = _simplest(least, most)
+    least: Fraction = Fraction(0)
+    most: Fraction | None = None
+    while most is None or least < most:
+        slope = _simplest(least, most, bits, places)
         if slope is None:
             return None
         shift = slope.denominator.bit_length() - 1
@@ -118,14 +121,14 @@ def _slope(points: _Points) -> Fraction | None:
             most = Fraction(rise, run) if most is None else min(most, Fraction(rise, run))
         else:
             least = max(least, Fraction(rise, run))
+    return None
 
 
-def _simplest(least: Fraction, most: Fraction | None) -> Fraction | None:
-    """The number of the open interval with the fewest bits after the point; None beyond `MAX_SHIFT`."""
-    for shift in range(MAX_SHIFT + 1):
-        number = Fraction(floor(least * (1 << shift)) + 1, 1 << shift)
-        if most is None or number < most:
-            return number if abs(number.numerator) < _WIDEST else None
-        if most <= least:
-            return None
+def _simplest(least: Fraction, most: Fraction | None, bits: int, places: int) -> Fraction | None:
+    """The number of the open interval with the fewest bits after the point; None beyond ``places``, or ``bits`` in all."""
+    a, b = least.numerator, least.denominator
+    for shift in range(places + 1):
+        number = (a << shift) // b + 1
+        if most is None or number * most.denominator < most.numerator << shift:
+            return Fraction(number, 1 << shift) if number.bit_length() <= bits else None
     return None
