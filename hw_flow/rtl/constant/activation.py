@@ -10,10 +10,8 @@ import numpy as np
 
 from hw_flow.ir import Tensor, Thresholds
 from hw_flow.ir.tensor import IntArray
-from hw_flow.rtl.constant.netlist import CHAIN_INPUTS, ONE, ZERO, Bit, Netlist, reduce_table
+from hw_flow.rtl.constant.netlist import CHAIN_INPUTS, LUT_INPUTS, ONE, ZERO, Bit, Netlist, reduce_table
 from hw_flow.rtl.constant.sums import Number
-
-_LUT_INPUTS = 6
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def apply(netlist: Netlist, number: Number, steps: Steps) -> list[Bit]:
     drop = min(moved.spare, len(number.bits) - 1)
     bits, moved = number.bits[drop:], moved.halved(drop)
     ways = [_by_search, _by_comparators]
-    if len(bits) <= _LUT_INPUTS + 2:
+    if len(bits) <= LUT_INPUTS + 2:
         ways.append(_by_table)
     mark = netlist.mark()
     prices = []
@@ -151,7 +149,7 @@ def _words(netlist: Netlist, steps: Steps, compare: Callable[[Sequence[Bit], Seq
 
 def _pick(netlist: Netlist, prefix: Sequence[Bit], options: Sequence[Bit]) -> Bit:
     """The option that ``prefix``, lowest bit first, numbers."""
-    if len(prefix) + len(options) <= _LUT_INPUTS:
+    if len(prefix) + len(options) <= LUT_INPUTS:
         truth = 0
         for row in range(1 << (len(prefix) + len(options))):
             chosen = row & ((1 << len(prefix)) - 1)
@@ -174,7 +172,7 @@ def reaches(netlist: Netlist, bits: Sequence[Bit], at: int) -> Bit:
     skip = (wanted & -wanted).bit_length() - 1
     plain, wanted = plain[skip:], wanted >> skip
     while plain:
-        take = _LUT_INPUTS if so_far is ONE else _LUT_INPUTS - 1
+        take = LUT_INPUTS if so_far is ONE else LUT_INPUTS - 1
         group, part = plain[:take], wanted & ((1 << take) - 1)
         truth = 0
         for row in range(1 << (len(group) + 1)):

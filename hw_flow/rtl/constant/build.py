@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from hw_flow.ir.tensor import IntArray
 from hw_flow.rtl.constant import choose, share
 from hw_flow.rtl.constant.activation import Steps, apply, steps_of
 from hw_flow.rtl.constant.emit import Pipeline, registers
-from hw_flow.rtl.constant.netlist import ONE, ZERO, Bit, Netlist
+from hw_flow.rtl.constant.netlist import ONE, ZERO, Bit, Netlist, reduce_table, table_luts
 from hw_flow.rtl.constant.sums import Number, SumGraph, exact_number, shared_number
 
 
@@ -46,7 +48,8 @@ class Logic:
 class _Rows:
     """What every row has to give, on integers ``s = matrix @ u`` with ``u`` the plain bits of the inputs as numbers.
 
-    A BIPOLAR input is ``2 u - 1``, so its sums are ``2 s + shift``.
+    A BIPOLAR input is ``2 u - 1``, so its sums are ``2 s + shift``. ``tables`` holds the rows that are no sums: per output bit
+    the truth table over ``inputs``, the bits of the columns that the row reads.
     """
 
     matrix: IntArray
@@ -54,14 +57,48 @@ class _Rows:
     shifts: IntArray
     limits: tuple[IntArray, IntArray]
     steps: tuple[Steps | None, ...]
+    tables: Mapping[int, _RowTable]
+
+
+@dataclass(frozen=True)
+class _RowTable:
+    inputs: tuple[Bit, ...]
+    truths: tuple[int, ...]
 
 
 def build(node: MVAU, source: Tensor, out: Tensor, levels: int = choose.LEVELS) -> Logic:
     """The cheapest logic for ``node`` with a register behind every ``levels`` levels; see `choose` for the price.
 
-    A level is one LUT or one carry chain with the LUTs in front of it.
+    A level is one LUT or one carry chain with the LUTs in front of it. The same unit is built once in a process.
     """
-    rows = _rows(node, source, out)
+    return _cheapest(_Task(node, source, out, levels))
+
+
+class _Task:
+    """The arguments of `build`, equal where they mean the same logic."""
+
+    def __init__(self, node: MVAU, source: Tensor, out: Tensor, levels: int) -> None:
+        self.node, self.source, self.out, self.levels = node, source, out, levels
+        digest = hashlib.sha256(repr((node.weights.shape, source.dtype, out.dtype, levels)).encode())
+        digest.update(np.ascontiguousarray(node.weights).tobytes())
+        if node.thresholds is not None:
+            steps = node.thresholds
+            digest.update(repr((steps.values.shape, steps.base, steps.step, np.asarray(steps.descending).tolist())).encode())
+            digest.update(np.ascontiguousarray(steps.values).tobytes())
+        self.key = digest.digest()
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Task) and other.key == self.key
+
+
+@lru_cache(maxsize=64)
+def _cheapest(task: _Task) -> Logic:
+    source, out, levels = task.source, task.out, task.levels
+    rows = _rows(task.node, source, out)
+    rows = replace(rows, tables=_tables(rows, source, out, levels))
     best: Logic | None = None
     for way, graph in _ways(rows, source):
         found = _realise(rows, graph, source, out, levels, way=way)
@@ -74,7 +111,8 @@ def build(node: MVAU, source: Tensor, out: Tensor, levels: int = choose.LEVELS) 
 def _ways(rows: _Rows, source: Tensor) -> Iterator[tuple[str, SumGraph]]:
     """Candidates, the plain one first."""
     # A row whose output is constant needs no sum.
-    matrix = np.where([[steps is None or bool(steps.breaks)] for steps in rows.steps], rows.matrix, 0)
+    sums = [row not in rows.tables and (steps is None or bool(steps.breaks)) for row, steps in enumerate(rows.steps)]
+    matrix = np.where(np.array(sums)[:, None], rows.matrix, 0)
     widths = [source.width] * matrix.shape[1]
     yield "rows", share.by_rows(matrix)
     if np.count_nonzero(matrix) > choose.SEARCH_LIMIT:
@@ -104,7 +142,31 @@ def _rows(node: MVAU, source: Tensor, out: Tensor) -> _Rows:
         found = steps_of(node.thresholds, row, out, (reach[0], reach[1]))
         # scale * s + shift >= t  <=>  s >= ceil((t - shift) / scale)
         steps.append(Steps(tuple(-((int(shifts[row]) - at) // scale) for at in found.breaks), found.words, found.width))
-    return _Rows(matrix, scale, shifts, limits, tuple(steps))
+    return _Rows(matrix, scale, shifts, limits, tuple(steps), {})
+
+
+def _tables(rows: _Rows, source: Tensor, out: Tensor, levels: int) -> dict[int, _RowTable]:
+    """Rows of so few inputs that a truth table of each output bit is cheaper than the sum and its thresholds."""
+    found = {}
+    for row, steps in enumerate(rows.steps):
+        columns = np.flatnonzero(rows.matrix[row])
+        bits = len(columns) * source.width
+        if not 0 < bits <= choose.TABLE_BITS or (steps is not None and not steps.breaks):
+            continue
+        patterns = np.arange(1 << bits)
+        values = patterns[:, None] >> (source.width * np.arange(len(columns))) & ((1 << source.width) - 1)
+        if source.signed:
+            values = np.where(values >> (source.width - 1) & 1, values - (1 << source.width), values)
+        totals = [int(total) for total in values @ rows.matrix[row, columns]]
+        words = [steps.word(total) if steps else rows.scale * total + int(rows.shifts[row]) for total in totals]
+        inputs = tuple(Bit(int(column) * source.width + place) for column in columns for place in range(source.width))
+        truths = tuple(sum((word >> place & 1) << index for index, word in enumerate(words)) for place in range(out.width))
+        luts = sum(table_luts(len(table.inputs)) for table in (reduce_table(inputs, truth) for truth in set(truths))
+                   if len(table.inputs) > 1)
+        alone = replace(rows, matrix=rows.matrix[[row]], shifts=rows.shifts[[row]], steps=(steps,))
+        if luts < _realise(alone, share.by_rows(alone.matrix), source, out, levels, way="rows").luts:
+            found[row] = _RowTable(inputs, truths)
+    return found
 
 
 def _input_limits(source: Tensor) -> tuple[int, int]:
@@ -132,6 +194,9 @@ def _realise(rows: _Rows, graph: SumGraph, source: Tensor, out: Tensor, levels: 
     outputs: list[Bit] = []
     for row, index in enumerate(graph.rows):
         wanted = _added(rows, row)
+        if row in rows.tables:
+            outputs += [netlist.lookup(rows.tables[row].inputs, truth) for truth in rows.tables[row].truths]
+            continue
         number = Number((), offset=-wanted) if index < 0 else numbers[graph.inputs + index]
         if index >= 0 and -number.offset != wanted:
             number = exact_number(netlist, {graph.inputs + index: 1}, numbers, (int(least[index]), int(most[index])), wanted)

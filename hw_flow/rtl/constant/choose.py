@@ -8,6 +8,8 @@ LEVELS = 2
 _REGISTER = 0.2
 # Above so many weights only the plain way is tried.
 SEARCH_LIMIT = 6000
+# Bits of the inputs of a row that may become a truth table.
+TABLE_BITS = 12
 
 
 def price(luts: int, registers: int) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hw_flow.ir.tensor import IntArray
 
+LUT_INPUTS = 6
 # Inputs of a table in a carry chain: one of the six goes to the bit that is added directly.
 CHAIN_INPUTS = 5
 
@@ -100,6 +101,7 @@ class Chain:
 
 
 Op = Lookup | Chain
+Ops = tuple[list[Op], list[int]]  # operations and the levels of their outputs
 
 
 class Netlist:
@@ -128,12 +130,21 @@ class Netlist:
         del self.level[mark[1] :]
         self._tables = {table: signal for table, signal in self._tables.items() if signal < mark[1]}
 
+    def since(self, mark: tuple[int, int]) -> Ops:
+        """The operations since ``mark``, for `append` at the same place."""
+        return self.ops[mark[0] :], self.level[mark[1] :]
+
+    def append(self, part: Ops) -> None:
+        """Put back operations that were taken back; only chains, tables would no longer be shared."""
+        self.ops += part[0]
+        self.level += part[1]
+
     def luts(self, since: int = 0) -> int:
         """LUTs of the operations from number ``since`` on, as the mapper is expected to count them."""
         inverted: set[int] = set()
         total = 0
         for op in self.ops[since:]:
-            total += op.luts if isinstance(op, Chain) else 1
+            total += op.luts if isinstance(op, Chain) else table_luts(len(op.inputs))
             inverted |= op.inverters if isinstance(op, Chain) else set()
         return total + len(inverted)
 
@@ -187,6 +198,11 @@ class Netlist:
             for position, output in enumerate(op.outputs):
                 values[:, output] = (total >> position) & 1
         return values
+
+
+def table_luts(inputs: int) -> int:
+    """LUTs of a table; the multiplexers behind more than one are not LUTs up to eight inputs."""
+    return 1 << max(0, inputs - LUT_INPUTS)
 
 
 def reduce_table(bits: Sequence[Bit], truth: int) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hw_flow.ir.tensor import IntArray
 from hw_flow.rtl.constant.heap import Columns, Effort, compress
-from hw_flow.rtl.constant.netlist import Bit, Netlist
+from hw_flow.rtl.constant.netlist import Bit, Netlist, Ops
 
 Terms = Mapping[int, int]  # operand -> factor; inputs are numbered first, then sums
 
@@ -117,10 +117,16 @@ def exact_number(netlist: Netlist, terms: Terms, numbers: Mapping[int, Number], 
 def _best(netlist: Netlist, columns: Columns, constant: int, width: int) -> list[Bit]:
     """The cheapest compression among all efforts."""
     mark = netlist.mark()
-    found: list[tuple[float, Effort]] = []
-    for effort in _EFFORTS:
+    # Where one compressor takes a whole column there is nothing to wait for.
+    efforts = _EFFORTS if max(map(len, columns), default=0) > 7 else _EFFORTS[:1]
+    best: tuple[float, list[Bit], Ops] | None = None
+    for effort in efforts:
         bits = compress(netlist, columns, constant, width, effort)
         level = max((netlist.level[bit.signal] for bit in bits if bit.signal >= 0), default=0)
-        found.append((netlist.luts(mark[0]) + _LEVEL_COST * level, effort))
+        price = netlist.luts(mark[0]) + _LEVEL_COST * level
+        if best is None or price < best[0]:
+            best = (price, bits, netlist.since(mark))
         netlist.rewind(mark)
-    return compress(netlist, columns, constant, width, min(found, key=lambda pair: pair[0])[1])
+    assert best is not None
+    netlist.append(best[2])
+    return best[1]
