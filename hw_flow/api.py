@@ -147,6 +147,8 @@ def simulate(
 
     built, steps = _build(made), steps or Steps()
     frames = inputs.frames(built.program, x, samples, seed)
+    if labels is not None:
+        measure.check_labels(built, labels, len(frames))
     run = backends.get(built.backend).simulate(
         built, frames, stalls=stalls, seed=seed, trace=Path(trace) if trace is not None else None, compare=compare,
         profile=profile, steps=steps)

@@ -17,6 +17,26 @@ from hw_flow.errors import FlowError
 def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` through a temporary file in the same directory and a rename."""
     path = Path(path)
+    try:
+        _write(path, data)
+    except OSError as error:  # which names the temporary file, or none
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def check_writable(path: Path) -> None:
+    """FlowError unless a file ``path`` can be written: for results of a long job, before it begins."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise FlowError(f"{path}: cannot be written ({error.strerror}); give another file") from error
+    if path.is_dir():
+        raise FlowError(f"{path}: is a folder; give the name of a file")
+
+
+def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -99,5 +119,8 @@ def cache_dir(kind: str) -> Path:
     from sim.cache import cache_root
 
     path = cache_root() / kind
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FlowError(f"cache {path}: cannot be written ({error.strerror}); set BITWRIGHT_CACHE") from error
     return path

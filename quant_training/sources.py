@@ -171,7 +171,9 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     except FileNotFoundError as error:
         raise TrainingError(f"{path}: no such file; give a CSV or NPZ file, or digits, mnist, fashion-mnist") from error
     except (OSError, ValueError, EOFError, BadZipFile, zlib.error, AttributeError) as error:
-        raise TrainingError(f"{path}: cannot be read as NPZ ({error}); write it with numpy.savez") from error
+        # NumPy's own words advise to unpickle what may be anybody's code.
+        reason = "it is none" if "pickled" in str(error) else error
+        raise TrainingError(f"{path}: cannot be read as NPZ ({reason}); write it with numpy.savez") from error
 
 
 def npz_parts(path: Path) -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]] | None]:

@@ -113,7 +113,7 @@ class Model:
         else:
             model = self
         if trace is not None:
-            trace.parent.mkdir(parents=True, exist_ok=True)
+            _check_writable(trace)
         batch = model._batch(inputs)
         chosen = tuple(x_seeds) if x_seeds is not None else flags(self.profile).seeds
         settings = native.Run(
@@ -261,6 +261,16 @@ def _frames_out(ends: list[tuple[StreamPort, Any, NDArray[np.int64]]]) -> NDArra
     count = min(len(column) for column in columns)
     latest: NDArray[np.int64] = np.max([column[:count] for column in columns], axis=0)
     return latest
+
+
+def _check_writable(trace: Path) -> None:
+    """The harness would drop the waves without a word."""
+    try:
+        trace.parent.mkdir(parents=True, exist_ok=True)
+        with trace.open("ab"):
+            pass
+    except OSError as error:
+        raise SimError(f"trace {trace}: cannot be written ({error.strerror})") from error
 
 
 def _packed(port: StreamPort, frames: int) -> tuple[int, int, int]:

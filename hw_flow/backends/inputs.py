@@ -79,7 +79,11 @@ def _read_npy(path: Path, what: str, wanted: str) -> np.ndarray | None:
             if file.read(2) == b"PK":
                 return None
             file.seek(0)
-            claimed, held = _claim(file), path.stat().st_size
+            held = path.stat().st_size
+            if held and file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
+                raise FlowError(f"{path}: not an .npy file; save the {what} with numpy.save as {wanted}")
+            file.seek(0)
+            claimed = _claim(file) if held else 0
         if claimed > held:
             raise FlowError(f"{path}: damaged (its header claims {claimed:,} bytes, the file holds {held:,}); "
                             f"save it again as {wanted}")
@@ -95,10 +99,7 @@ def _read_npy(path: Path, what: str, wanted: str) -> np.ndarray | None:
 
 
 def _claim(file: BinaryIO) -> int:
-    """Bytes that an ``.npy`` file has by its own header; 0 if it is no ``.npy``, about which `numpy.load` has more to say."""
-    if file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
-        return 0
-    file.seek(0)
+    """Bytes that an ``.npy`` file has by its own header."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)

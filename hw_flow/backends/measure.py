@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +61,19 @@ def record(build: Build, run: Simulation, outcome: Verification | None, seconds:
     return result
 
 
+def check_labels(build: Build, labels: IntArray, frames: int) -> None:
+    """FlowError unless ``labels [N]`` are classes of the network, one for each of ``frames``."""
+    if len(labels) != frames:
+        raise FlowError(f"{len(labels)} labels for {frames} frames; give one a frame")
+    graph = build.graph
+    last = graph.producer(graph.outputs[0])
+    tensor = graph.input_of(last) if isinstance(last, LabelSelect) else graph.tensors[graph.outputs[0]]
+    classes = max(2, prod(tensor.shape))
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        wrong = int(labels[(labels < 0) | (labels >= classes)][0])
+        raise FlowError(f"label {wrong} is no class of the network; give 0 to {classes - 1}")
+
+
 def accuracy(build: Build, run: Simulation, labels: IntArray) -> Figure:
     """Share of frames whose class is ``labels [N]``, in percent.
 
@@ -71,6 +85,4 @@ def accuracy(build: Build, run: Simulation, labels: IntArray) -> Figure:
     else:
         selects = isinstance(build.graph.producer(build.graph.outputs[0]), LabelSelect)
         predicted = results[:, 0].astype(np.int64) if selects else (results[:, 0] > 0).astype(np.int64)
-    if len(predicted) != len(labels):
-        raise FlowError(f"{len(labels)} labels for {len(predicted)} frames; give one a frame")
     return Figure(value=round(100.0 * float((predicted == labels).mean()), 3), unit="%", source=run.source)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from hw_flow.report.schema import Report, Resources
 
 
+_SMALLEST = Fraction(1, 2**126)  # of float32, in which the model computes
+
+
 class RtlBackend:
     """Streaming accelerators from the kernels in ``hw_flow/rtl``, simulated by Verilator, measured by Yosys."""
 
@@ -126,4 +129,6 @@ def scale_of(text: str | None) -> Fraction | None:
         raise FlowError(f"--input-scale '{text}' is not a number; give a fraction such as 1/255 or a decimal") from error
     if scale <= 0:
         raise FlowError(f"--input-scale {text} is not positive; give a fraction such as 1/255 or a decimal")
+    if not _SMALLEST <= scale <= 1 / _SMALLEST:
+        raise FlowError(f"--input-scale {text} is beyond what float32 can hold; give a fraction such as 1/255 or a decimal")
     return scale

@@ -12,6 +12,7 @@ from hw_flow.backends.protocol import Build, Simulation
 from hw_flow.errors import FlowError
 from hw_flow.ir import execute
 from hw_flow.steps import Steps
+from hw_flow.storage import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,18 @@ def compile_model(design: Design, profile: str = "check") -> Model:
     import sim
 
     source = sim.Source(top=design.top, files=design.paths, defines=("BW_MONITOR",))
-    return sim.build(source, design.ports, profile=check_profile(profile))
+    return sim.build(source, design.ports, profile=profile)
+
+
+def _trace_profile(trace: Path) -> str:
+    """The profile that writes waves by this name; FlowError if none does, or they cannot be written."""
+    from sim.profiles import for_trace
+
+    found = for_trace(trace.suffix)
+    if found is None:
+        raise FlowError(f"trace {trace}: the name must end in .vcd, .fst or .saif")
+    check_writable(trace)
+    return found.value
 
 
 class StandstillError(FlowError):
@@ -73,6 +85,7 @@ def simulate_design(
     """
     import sim
 
+    profile = check_profile(profile) if trace is None else _trace_profile(trace)
     with steps("quantise input"):
         integers = program.quantise_input(x)
     with steps("compile simulator", own_display=True):

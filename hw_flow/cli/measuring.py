@@ -9,6 +9,7 @@ import typer
 
 from hw_flow.cli import options
 from hw_flow.cli.console import emit, json_only, note, steps
+from hw_flow.errors import FlowError
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +36,13 @@ def simulate(
     from hw_flow import api
     from hw_flow.backends import inputs as frames
     from hw_flow.report.records import plain
+    from hw_flow.storage import check_writable
 
     with json_only(as_json), steps() as timer:
         made = api.load(build)
         known = frames.load_labels(labels) if labels is not None else None
+        if save is not None:
+            check_writable(save)
         run = api.simulate(made, inputs, samples=samples, seed=seed, stalls=stalls, trace=trace, labels=known, profile=profile,
                            steps=timer)
         if save is not None:
@@ -87,6 +91,11 @@ def synth(
 
     with json_only(as_json), steps() as timer:
         if design.is_dir():
+            given = {"--folding": folding, "--target-cycles": target_cycles, "--unfold": unfold or None,
+                     "--input-type": input_type, "--input-scale": input_scale}
+            for flag, value in given.items():
+                if value is not None:
+                    raise FlowError(f"{flag} goes with a MODEL.onnx, and {design} is built already; build it anew")
             made = api.load(design)
         else:
             wanted = api.BuildOptions(

@@ -242,12 +242,14 @@ class _Loop:
         executor.submit(proposal.key, evaluate_cached, task)
 
     def _finish(self, outcome: Outcome) -> None:
-        proposal = self.flying.pop(outcome.key)
+        proposal = self.flying[outcome.key]
         # A worker may die between writing the file and handing its content over.
         result = outcome.result or self.store.get(outcome.key)
         if result is not None:
             self._tell(proposal, result, "measured")
+            del self.flying[outcome.key]  # last: Ctrl-C before this leaves the result to `_collect`
             return
+        del self.flying[outcome.key]
         self._note(f"{proposal.key} {proposal.point.label}: {outcome.status}: {outcome.error}\n{outcome.detail}")
         if outcome.fatal:
             raise FatalError(f"{proposal.point.label}: {outcome.error}")
@@ -263,7 +265,7 @@ class _Loop:
         """Record what workers finished while the driver was stopping."""
         for proposal in self.flying.values():
             result = self.store.get(proposal.key)
-            if result is not None:
+            if result is not None and proposal.point not in self.study.measured:
                 self._tell(proposal, result, "measured")
 
     def _tell(self, proposal: Proposal, result: dict[str, Any], how: str) -> None:

@@ -176,7 +176,7 @@ class Study:
     def tell(self, proposal: Proposal, result: dict[str, Any]) -> None:
         """Record the measured result of a proposal."""
         values = [float(result["metrics"][name]["value"]) for name in self._problem.objectives]
-        self._study.tell(proposal.number, values)
+        self._study.tell(proposal.number, values, skip_if_finished=True)  # Ctrl-C may have come after it once
         self._in_flight.pop(proposal.point, None)
         self.measured[proposal.point] = result
 

@@ -40,6 +40,16 @@ class BuildSection(_Section):
     input_type: str | None = None
     input_scale: str | None = None
 
+    @model_validator(mode="after")
+    def _one_way(self) -> BuildSection:
+        ways = {"folding": self.folding, "target_cycles": self.target_cycles, "unfold": self.unfold or None}
+        given = [name for name, value in ways.items() if value is not None]
+        if len(given) > 1:
+            raise ValueError(f"'{given[0]}' and '{given[1]}' contradict each other; give one")
+        if self.input_scale is not None and self.input_type is None:
+            raise ValueError("'input_scale' goes with 'input_type'; give the type too, for example UINT8")
+        return self
+
 
 class SimulateSection(_Section):
     """What to simulate.
@@ -151,7 +161,9 @@ def _describe(path: Path, tree: yaml.Node | None, error: ValidationError) -> str
         return f"{where}: '{key}' is missing; add it"
     if not loc:
         return f"{where}: {first['msg'].removeprefix('Value error, ')}"
-    return f"{where}: {key} is {first['input']!r}: {first['msg'].removeprefix('Value error, ').lower()}"
+    if first["type"] == "value_error":
+        return f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {key} is {first['input']!r}: {first['msg'].lower().replace('tuple', 'list')}"
 
 
 def line_of(tree: yaml.Node | None, loc: tuple[str | int, ...]) -> int:

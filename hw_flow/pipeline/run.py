@@ -151,6 +151,8 @@ class _Chain:
 
         def work() -> dict[str, Any]:
             x, labels = self._frames(build)
+            if labels is not None:
+                measure.check_labels(build, labels, len(x))
             own = Steps()  # its seconds are the simulation's alone
             engine = backends.get(build.backend)
             run = engine.simulate(

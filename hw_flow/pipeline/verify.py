@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from hw_flow import api, backends
 from hw_flow.backends import BuildOptions, inputs, measure
 from hw_flow.backends.simulation import check_profile
+from hw_flow.preflight import check_tools
 from hw_flow.steps import Steps
 
 
@@ -87,6 +88,7 @@ def verify(
         budget_dsps=budget_dsps)
     engine = backends.get(backend)
     check_profile(profile)
+    check_tools(synthesis=False)
     if output is None:
         build = api.build_cached(model, options, backend=backend, steps=steps)
     else:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hw_flow.errors import FlowError
-from hw_flow.storage import locked
+from hw_flow.storage import cache_dir, locked
 from hw_flow.synth import stat
 from hw_flow.synth.job import LOG, SCRIPT_VERSION, SynthJob, SynthResult, read_file, script
 from hw_flow.synth.resources import Resources
@@ -46,7 +46,7 @@ def run(job: SynthJob, *, cancel: threading.Event | None = None) -> SynthResult:
     CancelledError : another thread set ``cancel``.
     """
     key = cache_key(job)
-    directory = cache_directory() / key
+    directory = cache_dir("synth") / key
     found = _load(directory, job)
     if found is not None:
         return found
@@ -194,7 +194,7 @@ def _load(directory: Path, job: SynthJob) -> SynthResult | None:
     """The result in ``directory``; None if there is none, or it is damaged."""
     try:
         found = _parse(json.loads((directory / "result.json").read_text()), directory, job)
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     with suppress(OSError):  # a cache that another user owns can still be read
         os.utime(directory)  # what was used longest ago is trimmed first

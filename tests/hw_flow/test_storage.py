@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import threading
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hw_flow.storage import cache_dir, locked
+from hw_flow.storage import cache_dir, locked, write_text
 from hw_flow.synth.runner import cache_directory
 
 
@@ -40,3 +41,17 @@ def test_a_lock_is_held_once_and_survives_its_removal(tmp_path: Path) -> None:
         assert not entered
     waiting.join(timeout=30)
     assert entered == [True]
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "a", "before")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_text(tmp_path / "a", "x" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert caught.value.filename == str(tmp_path / "a")
+    assert (tmp_path / "a").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -166,6 +166,10 @@ def test_the_limit_of_cycles(fifo: Callable[..., Model]) -> None:
             "run: unknown pin 'x' (the design's free inputs: none)",
         ),
         (
+            {"inputs": {"s_axis": np.zeros((2, 10), int)}, "trace": Path(__file__) / "waves.vcd"},
+            f"trace {Path(__file__) / 'waves.vcd'}: cannot be written (File exists)",
+        ),
+        (
             {"inputs": {"s_axis": np.zeros((2, 10), int)}, "trace": Path("waves.txt")},
             "trace waves.txt: the name must end in .vcd, .fst or .saif",
         ),

@@ -152,7 +152,7 @@ def test_labels(tmp_path):
     (b"", "is empty; save the inputs with numpy.save as [N, 4]"),
     (b"\x93NUMPY", "not a plain .npy array ("),
     (b"PK\x03\x04 no archive", "holds an archive, not numbers; save one array [N, 4]"),
-    (b"no array", "not a plain .npy array ("),
+    (b"no array", "not an .npy file; save the inputs with numpy.save as [N, 4]"),
 ])
 def test_files_that_are_no_arrays(tmp_path, content, text):
     path = tmp_path / "x.npy"

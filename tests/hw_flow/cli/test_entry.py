@@ -1,13 +1,15 @@
 """Exit codes and one-line faults of the command line."""
 
 import re
+import resource
 import subprocess
 import sys
-import time
 from importlib import metadata
 
+import numpy as np
 import pytest
 
+from hw_flow import api
 from hw_flow.cli.entry import run
 from tests.hw_flow.tiny import tiny
 
@@ -42,6 +44,8 @@ def last_line(capfd):
     (["verify", "{model}", "--samples", "100000000000"],
      "--samples 100000000000: frames of 8 values; give at most 33,554,432 samples"),
     (["verify", "{model}", "--profile", "quick"], "simulation profile 'quick' is not known; choose one of check, fast"),
+    (["verify", "{model}", "--input-type", "UINT8", "--input-scale", "1e-400"],
+     "--input-scale 1e-400 is beyond what float32 can hold; give a fraction such as 1/255 or a decimal"),
     (["cache", "trim", "--keep", "two"],
      "size 'two' is not known; give bytes, or a number with K, M, G or T, for example 2G"),
     (["verify", "{model}", "--seed", "-1"],
@@ -53,6 +57,52 @@ def test_faults_are_one_line_and_code_2(arguments, text, capfd, tmp_path):
     filled = [argument.format(tmp=tmp_path, model=model) for argument in arguments]
     assert run(filled) == 2
     assert last_line(capfd) == f"bitwright: {text.format(tmp=tmp_path, model=model)}"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    return api.build(tiny(folder / "tiny.onnx"), folder / "b", target_cycles=12).directory
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (["simulate", "{build}", "--trace", "x.foo"], "trace x.foo: the name must end in .vcd, .fst or .saif"),
+    (["simulate", "{build}", "--trace", "{tmp}/file/x.vcd"],
+     "{tmp}/file/x.vcd: cannot be written (File exists); give another file"),
+    (["simulate", "{build}", "--save", "{tmp}/file/y.npy"],
+     "{tmp}/file/y.npy: cannot be written (File exists); give another file"),
+    (["simulate", "{build}", "--save", "{tmp}"], "{tmp}: is a folder; give the name of a file"),
+    (["simulate", "{build}", "--labels", "{tmp}/three.npy"], "3 labels for 16 frames; give one a frame"),
+    (["simulate", "{build}", "--samples", "3", "--labels", "{tmp}/three.npy"],
+     "label 4 is no class of the network; give 0 to 3"),
+    (["simulate", "{build}", "--inputs", "{tmp}/file"],
+     "{tmp}/file: not an .npy file; save the inputs with numpy.save as [N, 8]"),
+    (["synth", "{build}", "--target-cycles", "3"],
+     "--target-cycles goes with a MODEL.onnx, and {build} is built already; build it anew"),
+])
+def test_faults_of_what_is_done_with_a_build(arguments, text, capfd, tmp_path, built, monkeypatch):
+    monkeypatch.setattr("hw_flow.backends.simulation.compile_model", None)  # every fault is found before anything slow
+    (tmp_path / "file").write_text("hello")
+    np.save(tmp_path / "three.npy", [0, 3, 4])
+    assert run([argument.format(tmp=tmp_path, build=built) for argument in arguments]) == 2
+    assert last_line(capfd) == f"bitwright: {text.format(tmp=tmp_path, build=built)}"
+
+
+@pytest.mark.parametrize(("verb", "kind"), [("verify", "builds"), ("synth", "builds"), ("synth build", "synth")])
+def test_a_cache_that_cannot_be_written(verb, kind, capfd, tmp_path, built, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BITWRIGHT_CACHE", str(tmp_path / "file"))
+    assert run([verb.split()[0], str(built if "build" in verb else built.parent / "tiny.onnx")]) == 2
+    assert last_line(capfd) == (
+        f"bitwright: cache {tmp_path / 'file' / kind}: cannot be written (Not a directory); set BITWRIGHT_CACHE")
+
+
+def test_verify_misses_the_compiler_before_it_builds(capfd, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    assert run(["verify", str(tiny(tmp_path / "tiny.onnx")), "-o", str(tmp_path / "b")]) == 2
+    assert last_line(capfd).startswith("bitwright: g++: not found; a C++ compiler is needed for simulation")
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_foreign_directory_is_not_touched(tmp_path, capfd):
@@ -156,6 +206,12 @@ def test_help_does_not_load_heavy_packages():
     assert done.stderr.strip() == "[]"
 
 
+def processor_seconds():
+    """Of the children that ended: unlike the wall clock's, they do not grow with the load of the machine."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def test_a_rebuild_with_nothing_changed_is_quick(tmp_path, capfd):
     model = tiny(tmp_path / "tiny.onnx")
     command = [sys.executable, "-m", "hw_flow.cli", "build", str(model), "-o", str(tmp_path / "b")]
@@ -163,9 +219,9 @@ def test_a_rebuild_with_nothing_changed_is_quick(tmp_path, capfd):
     before = (tmp_path / "b" / "build.json").stat().st_mtime_ns
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = processor_seconds()
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(processor_seconds() - start)
     assert done.stdout == f"{tmp_path / 'b'}: nothing changed, taken as it was\n"
     assert (tmp_path / "b" / "build.json").stat().st_mtime_ns == before
     assert min(seconds) < 2.0

@@ -113,4 +113,5 @@ def test_no_npy_file(model, build, capfd, tmp_path):
         f"bitwright: {path}: cannot read the inputs (No such file or directory); give an .npy array [N, 8]")
     path.write_text("hello")
     assert run(arguments) == 2
-    assert capfd.readouterr().err.splitlines()[-1].startswith(f"bitwright: {path}: not a plain .npy array (")
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        f"bitwright: {path}: not an .npy file; save the inputs with numpy.save as [N, 8]")
