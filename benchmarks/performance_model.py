@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -130,15 +131,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--designs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--kinds", nargs="*", default=KINDS)
     arguments = parser.parse_args()
+    cases = [(arguments.kinds[number % len(arguments.kinds)], arguments.seed + number) for number in range(arguments.designs)]
     rows = []
-    for number in range(arguments.designs):
-        with tempfile.TemporaryDirectory() as scratch:
-            rows.append(compare(arguments.kinds[number % len(arguments.kinds)], arguments.seed + number, Path(scratch)))
-        print(rows[-1], flush=True)
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        for row in pool.map(_case, cases):
+            rows.append(row)
+            print(row, flush=True)
     if arguments.designs >= 50:
         report(rows, f"python benchmarks/performance_model.py --designs {arguments.designs} --seed {arguments.seed}")
+
+
+def _case(case: tuple[str, int]) -> Row:
+    with tempfile.TemporaryDirectory() as scratch:
+        return compare(*case, Path(scratch))
 
 
 def report(rows: list[Row], command: str) -> None:

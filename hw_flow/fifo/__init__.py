@@ -1,7 +1,10 @@
 """FIFOs between nodes: their depths, and what the accelerator will do with them."""
 
 from hw_flow.fifo.bits import fifo_bits, finn_bits
+from hw_flow.fifo.gauge import Gauged, gauge
 from hw_flow.fifo.performance import Prediction, latency_cycles, predict
 from hw_flow.fifo.sizing import Progress, completes, depths
 
-__all__ = ["Prediction", "Progress", "completes", "depths", "fifo_bits", "finn_bits", "latency_cycles", "predict"]
+__all__ = [
+    "Gauged", "Prediction", "Progress", "completes", "depths", "fifo_bits", "finn_bits", "gauge", "latency_cycles", "predict",
+]

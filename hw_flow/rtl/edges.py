@@ -87,7 +87,7 @@ def check_edges(graph: Graph, folding: Folding) -> None:
                                 f" {reader.lanes}; only a VVAU or Pool with as many lanes takes it")
 
 
-def edge_modules(reader: Reader, depths: Mapping[str, int], *, top: str, namer: Namer) -> list[Module]:
+def edge_modules(reader: Reader, depths: Mapping[str, int], *, top: str, namer: Namer, gauge: bool = False) -> list[Module]:
     """FIFO and converter in front of ``reader``, the FIFO where beats are wide.
 
     A converter passes one narrow beat a cycle; behind it, a FIFO lets the reader take wide beats at full rate.
@@ -99,7 +99,7 @@ def edge_modules(reader: Reader, depths: Mapping[str, int], *, top: str, namer: 
         modules.append(dwc_module(namer(f"{top}_dwc_{name}"), tensor, lanes, wanted))
         depth = -(-depth * lanes // wanted) + 1 if depth else 0
     if depth:
-        modules.append(fifo_module(namer(f"{top}_fifo_{name}"), tensor, max(lanes, wanted), max(2, depth)))
+        modules.append(fifo_module(namer(f"{top}_fifo_{name}"), tensor, max(lanes, wanted), max(2, depth), gauge=gauge))
     if wanted < lanes:
         modules.append(dwc_module(namer(f"{top}_dwc_{name}"), tensor, lanes, wanted))
     return modules

@@ -19,7 +19,7 @@ LIBRARY = "lib"
 _TOP_KERNELS = ("bw_last_counter", "bw_stream_monitor")
 
 
-def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: Path, name: str) -> Design:
+def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: Path, name: str, *, gauge: bool = False) -> Design:
     """Write the accelerator of ``graph`` into ``directory``.
 
     The directory holds one module a node, fork, FIFO and converter, the top, the kernels in ``lib/``, ``filelist.f`` for
@@ -32,6 +32,8 @@ def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: P
     depths : FIFO depth by tensor name, or by ``tensor@node`` for each reader of a tensor that several read, in beats of
         the producer; 0 or absent for none.
     name : of the top module, made an identifier.
+    gauge : each FIFO takes the number of beats that it may hold from an input of the top, ``limit_<n>_i`` for the n-th FIFO in
+        the order of the nodes that read; for simulation with ``BW_GAUGE`` defined.
 
     Raises
     ------
@@ -42,11 +44,11 @@ def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: P
     namer = Namer({*kernel_uses(), "clk_i", "rst_ni"})
     top = namer(name)
     ways: dict[str, list[Way]] = {}
-    stages = [_fork(graph.inputs[0], graph, folding, ways, depths=depths, top=top, namer=namer)]
+    stages = [_fork(graph.inputs[0], graph, folding, ways, depths=depths, top=top, namer=namer, gauge=gauge)]
     for node in graph:
         inputs = tuple(next(way for way in ways[tensor] if (way.reader.node, way.reader.index) == (node, index))
                        for index, tensor in enumerate(node.inputs))
-        fork = _fork(node.outputs[0], graph, folding, ways, depths=depths, top=top, namer=namer)
+        fork = _fork(node.outputs[0], graph, folding, ways, depths=depths, top=top, namer=namer, gauge=gauge)
         # A FIFO in front of every reader cuts the node's ready already.
         cut = any(all(module.kind != "fifo" for module in way.between) for way in ways[node.outputs[0]])
         module = node_module(node, graph, folding[node.name], namer(f"{top}_{node.name}"), cut)
@@ -54,7 +56,7 @@ def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: P
     source, sink = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     inputs_ = (_port("s_axis", "in", source, ways[source.name][0].reader.written),)
     outputs = (_port("m_axis", "out", sink, ways[sink.name][-1].reader.written),)
-    plan = Plan(top, graph, tuple(stage for stage in stages if stage is not None), ways)
+    plan = Plan(top, graph, tuple(stage for stage in stages if stage is not None), ways, gauge)
     placed = plan.placed
     texts = {file: text for module, _ in placed for file, text in module.texts.items()}
     texts[f"{top}.sv"] = top_module(plan, inputs_[0], outputs[0])
@@ -74,14 +76,15 @@ def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: P
 
 
 def _fork(tensor: str, graph: Graph, folding: Folding, ways: dict[str, list[Way]], *, depths: Mapping[str, int], top: str,
-          namer: Namer) -> Stage | None:
+          namer: Namer, gauge: bool) -> Stage | None:
     """Lay the ways of ``tensor`` to its readers; the fork at their beginning if there are several."""
     taking = readers(graph, folding, tensor)
     fork = None
     if len(taking) > 1:
         module = fork_module(namer(f"{top}_fork_{tensor}"), graph.tensors[tensor], taking[0].written, len(taking))
         fork = Stage(module, module.name.removeprefix(f"{top}_"), (), tensor)
-    ways[tensor] = [Way(reader, tuple(edge_modules(reader, depths, top=top, namer=namer))) for reader in taking]
+    ways[tensor] = [Way(reader, tuple(edge_modules(reader, depths, top=top, namer=namer, gauge=gauge)))
+                    for reader in taking]
     return fork
 
 

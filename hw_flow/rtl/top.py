@@ -48,12 +48,14 @@ class Plan:
     top : name of the module.
     stages : in topological order, a fork behind the node that writes its tensor.
     ways : of each tensor, in the order of its readers.
+    gauge : FIFOs have limits that are inputs of the top.
     """
 
     top: str
     graph: Graph
     stages: tuple[Stage, ...]
     ways: Mapping[str, Sequence[Way]]
+    gauge: bool = False
 
     @property
     def placed(self) -> list[tuple[Module, str]]:
@@ -72,8 +74,9 @@ class Plan:
 class _Wires:
     """Streams of the top, declared once each, and the instances that join them."""
 
-    def __init__(self, top: str) -> None:
-        self.top = top
+    def __init__(self, top: str, gauge: bool) -> None:
+        self.top, self.gauge = top, gauge
+        self.limits: list[str] = []  # inputs of the top that limit FIFOs
         self.declared: list[str] = []
         self.body: list[str] = []
         self.count = 0
@@ -95,6 +98,9 @@ class _Wires:
                           (f"{name}_data_{away}", f"{stream}_data")]
         if level:
             ports.append(("level_o", level))
+            if self.gauge:
+                ports.append(("limit_i", f"limit_{len(self.limits)}_i"))
+                self.limits.append(f"  input  logic [{module.level_bits - 1}:0] limit_{len(self.limits)}_i,")
         self.body += [f"  {module.name} u_{module.name.removeprefix(f'{self.top}_')} (",
                       ",\n".join(f"    .{port}({wire})" for port, wire in ports), "  );", ""]
 
@@ -116,7 +122,7 @@ def top_module(plan: Plan, source: StreamPort, sink: StreamPort) -> str:
     ``<tensor>@<node>`` where a converter or FIFO hands it to the reader. One with several readers has ``<tensor>`` in front
     of the fork, ``<tensor>@<node>`` behind it (with the peak of that reader's FIFO) and ``<tensor>@<node>:read`` at the reader.
     """
-    wires = _Wires(plan.top)
+    wires = _Wires(plan.top, plan.gauge)
     graph = plan.graph
     first = wires.stream(source.bits)
     # Where each reader finds its tensor.
@@ -131,7 +137,7 @@ def top_module(plan: Plan, source: StreamPort, sink: StreamPort) -> str:
         wires.place(stage.module, ends, [written])
         _spread(stage.output, written, plan, wires, heads)
     last = _travel(next(way for way in plan.ways[graph.outputs[0]] if way.reader.node is None), heads, wires)
-    return "\n".join([*_head(plan.top, graph.name, source, sink), "", *wires.declared, "", *_input(source, first),
+    return "\n".join([*_head(plan.top, graph.name, source, sink, wires.limits), "", *wires.declared, "", *_input(source, first),
                       *wires.body, *_output(sink, last), "endmodule", ""])
 
 
@@ -169,7 +175,7 @@ def _travel(way: Way, heads: Mapping[Reader, str], wires: _Wires) -> str:
     return stream
 
 
-def _head(top: str, graph: str, source: StreamPort, sink: StreamPort) -> list[str]:
+def _head(top: str, graph: str, source: StreamPort, sink: StreamPort, limits: Sequence[str]) -> list[str]:
     return [
         "// SPDX-License-Identifier: Apache-2.0",
         "// Generated; do not edit.",
@@ -180,6 +186,7 @@ def _head(top: str, graph: str, source: StreamPort, sink: StreamPort) -> list[st
         f"module {top} (",
         "  input  logic clk_i,",
         "  input  logic rst_ni,  // synchronous",
+        *limits,
         f"  input  logic [{source.tdata_bits - 1}:0] s_axis_tdata,",
         "  input  logic s_axis_tvalid,",
         "  output logic s_axis_tready,",

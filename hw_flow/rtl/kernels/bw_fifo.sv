@@ -19,7 +19,10 @@ module bw_fifo #(
   output logic                  valid_o,
   input  logic                  ready_i,
   output logic [Width-1:0]      data_o,
-  output logic [LevelWidth-1:0] level_o  // beats held
+`ifdef BW_GAUGE
+  input  logic [LevelWidth-1:0] limit_i,  // simulation only: beats that it takes, at most Depth
+`endif
+  output logic [LevelWidth-1:0] level_o   // beats held
 );
 
   localparam int unsigned AddrWidth = $clog2(Depth);
@@ -28,7 +31,11 @@ module bw_fifo #(
   logic [LevelWidth-1:0] level_q;
   logic write, read;
 
+`ifdef BW_GAUGE
+  assign ready_o = level_q < limit_i;
+`else
   assign ready_o = level_q != LevelWidth'(Depth);
+`endif
   assign valid_o = level_q != '0;
   assign level_o = level_q;
   assign write   = valid_i && ready_o;

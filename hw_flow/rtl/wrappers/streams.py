@@ -7,13 +7,13 @@ from hw_flow.rtl.choose import fifo_style
 from hw_flow.rtl.wrappers.module import Module, instance, wrapper
 
 
-def fifo_module(module: str, tensor: Tensor, lanes: int, depth: int) -> Module:
-    """A FIFO of ``depth`` beats; ``level_o`` tells the monitor how full it is."""
+def fifo_module(module: str, tensor: Tensor, lanes: int, depth: int, *, gauge: bool = False) -> Module:
+    """A FIFO of ``depth`` beats; ``level_o`` tells the monitor how full it is, ``limit_i`` of a gauge how full it may be."""
     width, level = tensor.width * lanes, depth.bit_length()
     parameters: dict[str, object] = {"Width": width, "Depth": depth, "Block": f"1'b{int(fifo_style(depth, width) == 'block')}"}
     text = wrapper(module, f"FIFO of {depth} beats of {lanes} x {tensor.dtype}", width, width,
-                    instance("bw_fifo", parameters, {"level_o": "level_o"}),
-                    f"  output logic [{level - 1}:0] level_o")
+                    instance("bw_fifo", parameters, {"level_o": "level_o"} | ({"limit_i": "limit_i"} if gauge else {})),
+                    f"  input  logic [{level - 1}:0] limit_i,\n" * gauge + f"  output logic [{level - 1}:0] level_o")
     return Module(module, "fifo", "bw_fifo", {f"{module}.sv": text}, level_bits=level)
 
 
