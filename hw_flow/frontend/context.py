@@ -59,7 +59,8 @@ class Context:
     def site(self, node: onnx.NodeProto, value: Value | None = None) -> Site:
         """``node`` around its first moving operand."""
         source = self.operands(node)[0]
-        return Site(node, self.static, self.frame(source), self.frame(node.output[0]), None if value is None else value.lanes)
+        lanes = None if value is None else lambda: value.lanes
+        return Site(node, self.static, self.frame(source), self.frame(node.output[0]), lanes)
 
     def sorted(self, *names: Sequence[str]) -> tuple[str, ...]:
         """Node names of all lists once, in the graph's order."""

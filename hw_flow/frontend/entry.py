@@ -38,7 +38,7 @@ def entry(context: Context) -> tuple[int, Integers]:
     node = nodes[last]
     shape, order = stream_order(context, node.output[0])
     site = context.site(node)
-    quant = quantiser(Site(node, site.static, site.frame, site.out_frame, order % shape[-1]))
+    quant = quantiser(Site(node, site.static, site.frame, site.out_frame, lambda: order % shape[-1]))
     return last + 1, Integers(node.output[0], node.output[0], shape, order, quant.scale, quant.offset, quant.dtype, (), quant)
 
 

@@ -144,7 +144,7 @@ def _gemm_tail(site: Site, sink: Integers) -> tuple[Op, ...]:
         ops.append(Mul(node=name, by=Const.of(alpha)))
     if len(site.node.input) > 2 and site.node.input[2]:
         beta = float(np.float32(site.attribute("beta", 1.0)))
-        after = Site(site.node, site.static, site.out_frame, site.out_frame, sink.order % sink.channels)
+        after = Site(site.node, site.static, site.out_frame, site.out_frame, lambda: sink.order % sink.channels)
         bias = after.const(2, "bias")
         by = bias if beta == 1 else constant(tuple(Fraction(beta) * number for number in bias.fractions()))
         return (*ops, Add(node=name, by=by))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 
 import numpy as np
@@ -16,6 +16,9 @@ from hw_flow.frontend.ops import Add, Fractions, Mul, Op
 from hw_flow.frontend.quantisers import Quantiser
 from hw_flow.ir.nodes import Shape
 from hw_flow.ir.tensor import FloatArray, IntArray
+
+# Orders of larger frames are counted anew each time.
+_CACHED = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,12 +171,23 @@ class Plan:
 
 def in_order(order: IntArray) -> bool:
     """Whether ``order`` counts 0, 1, 2, ..."""
-    return bool(np.array_equal(order.ravel(), np.arange(order.size)))
+    count = counting(order.shape)
+    if order.flags.c_contiguous and order.ctypes.data == count.ctypes.data:
+        return True
+    return bool(np.array_equal(order, count))
 
 
 def counting(frame: Shape) -> IntArray:
-    """The order 0, 1, 2, ... of a frame."""
-    return np.arange(prod(frame), dtype=np.int64).reshape(frame)
+    """The order 0, 1, 2, ... of a frame; read only."""
+    size = prod(frame)
+    return (_count(size) if size <= _CACHED else np.arange(size, dtype=np.int64)).reshape(frame)
+
+
+@lru_cache(maxsize=4)
+def _count(size: int) -> IntArray:
+    count = np.arange(size, dtype=np.int64)
+    count.flags.writeable = False
+    return count
 
 
 def restore(scale: Const, offset: Const, node: str) -> tuple[Op, ...]:

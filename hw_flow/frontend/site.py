@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +27,14 @@ class Site:
 
     Attributes
     ----------
-    lanes : int64 ``[*frame]``.
+    lanes : gives int64 ``[*frame]``.
     """
 
     node: onnx.NodeProto
     static: Mapping[str, np.ndarray]
     frame: tuple[int, ...]
     out_frame: tuple[int, ...]
-    lanes: IntArray | None = None
+    lanes: Callable[[], IntArray] | None = None
 
     @property
     def where(self) -> str:
@@ -83,9 +83,10 @@ class Site:
         """Elements ``[C]`` of an array ``[*frame]`` that is the same at all positions of a channel; FlowError if it is not."""
         if self.lanes is None:
             return full.ravel()
-        rows = np.empty(int(self.lanes.max()) + 1, dtype=full.dtype)
-        rows[self.lanes] = full
-        if not np.array_equal(rows[self.lanes], full):
+        lanes = self.lanes()
+        rows = np.empty(int(lanes.max()) + 1, dtype=full.dtype)
+        rows[lanes] = full
+        if not np.array_equal(rows[lanes], full):
             raise UnevenError(f"{self.where}: its {what} differs between positions of one channel (frame {list(self.frame)}); "
                               "use parameters per channel")
         return rows

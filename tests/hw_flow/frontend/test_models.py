@@ -58,7 +58,7 @@ def test_pixels_and_floats_agree(models_dir: Path, data_dir: Path) -> None:
 
 def test_unsw(models_dir: Path) -> None:
     program = compile_qonnx(models_dir / "zoo" / "unsw_nb15-mlp-w2a2.onnx")
-    assert _kinds(program) == ["MVAU_0", "MVAU_1", "MVAU_2", "MVAU_3"]
+    assert _kinds(program) == ["MVAU_0", "Requantise_0", "MVAU_1", "MVAU_2", "MVAU_3"]
     assert program.graph.tensors["onnx::Add_0"].dtype == "BIPOLAR"
     assert program.host_pre == program.host_post == ()
     x = np.random.default_rng(1).choice([-1, 1], (1000, 600))
