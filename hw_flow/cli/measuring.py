@@ -92,7 +92,9 @@ def synth(
     with json_only(as_json), steps() as timer:
         if design.is_dir():
             given = {"--folding": folding, "--target-cycles": target_cycles, "--unfold": unfold or None,
-                     "--input-type": input_type, "--input-scale": input_scale}
+                     "--fps": fps, "--clock": clock, "--target-latency": target_latency, "--budget-luts": budget_luts,
+                     "--budget-brams": budget_brams, "--budget-dsps": budget_dsps, "--input-type": input_type,
+                     "--input-scale": input_scale}
             for flag, value in given.items():
                 if value is not None:
                     raise FlowError(f"{flag} goes with a MODEL.onnx, and {design} is built already; build it anew")

@@ -42,8 +42,11 @@ class BuildSection(_Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> BuildSection:
-        ways = {"folding": self.folding, "target_cycles": self.target_cycles, "unfold": self.unfold or None}
+        ways = {"folding": self.folding, "target_cycles": self.target_cycles, "unfold": self.unfold or None, "fps": self.fps,
+                "target_latency": self.target_latency}
+        budgets = {"budget_luts": self.budget_luts, "budget_brams": self.budget_brams, "budget_dsps": self.budget_dsps}
         given = [name for name, value in ways.items() if value is not None]
+        given += [name for name, value in budgets.items() if value is not None][:1]
         if len(given) > 1:
             raise ValueError(f"'{given[0]}' and '{given[1]}' contradict each other; give one")
         if self.input_scale is not None and self.input_type is None:
