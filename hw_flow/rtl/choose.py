@@ -20,6 +20,19 @@ _DIRECT_TABLE_DEPTH = 256
 _FLAT_BITS = 2
 # Products of wider operands go to DSP blocks: a LUT product of two 5-bit operands costs about 45 LUTs.
 _LUT_PRODUCT_BITS = 4
+# Larger matrices are written as constant logic only where that is asked for: synthesis takes tens of minutes.
+_CONSTANT_WEIGHTS = 8192
+
+
+def constant_logic(folding: NodeFolding, mh: int, mw: int) -> bool:
+    """Whether a matrix of ``mh`` x ``mw`` weights becomes constant logic.
+
+    ``auto``: wherever it is fully unfolded. The same sums with weights on wires take at least 4/3 LUTs a product bit, as
+    constants they share work and leave zeros out; measured, they took 0.3 to 0.7 of the LUTs.
+    """
+    if folding.style != "auto":
+        return folding.style == "constant"
+    return (folding.pe, folding.simd) == (mh, mw) and mh * mw <= _CONSTANT_WEIGHTS
 
 
 def weight_style(folding: NodeFolding, words: int, width: int) -> Style:

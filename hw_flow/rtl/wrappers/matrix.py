@@ -9,7 +9,7 @@ from qonnx.core.datatype import DataType
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import MVAU, Graph
 from hw_flow.rtl import encode
-from hw_flow.rtl.choose import multiplier, weight_style
+from hw_flow.rtl.choose import constant_logic, multiplier, weight_style
 from hw_flow.rtl.memory import address_width, pack_words, rom_module
 from hw_flow.rtl.wrappers.activation import table_instance, table_module, table_parameters, table_wires
 from hw_flow.rtl.wrappers.constant import constant_unit
@@ -19,7 +19,7 @@ from hw_flow.rtl.wrappers.module import Module, comment, instance, node_module, 
 @node_module.register
 def mvau_module(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
     """A matrix unit with its weights and thresholds."""
-    if folding.style == "constant":
+    if constant_logic(folding, node.mh, node.mw):
         return constant_unit(node, graph, module, cut=cut)
     shape = {"Mw": node.mw, "Mh": node.mh}
     return matrix_unit(node, graph, folding, module, kind="mvau", shape=shape, lanes=folding.simd, cut=cut)
