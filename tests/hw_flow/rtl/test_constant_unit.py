@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from hw_flow.errors import FlowError
+from hw_flow.fifo.performance import predict
 from hw_flow.folding import NodeFolding
+from hw_flow.folding.values import Style
 from hw_flow.ir import MVAU, Graph, Tensor, Thresholds
 from hw_flow.rtl.emit import emit
 from hw_flow.rtl.lint import run_slang, run_verilator
@@ -89,6 +91,17 @@ def test_whole_network_unrolled(tmp_path: Path) -> None:
     unit = graph_unit("mlp", graph, folding, tmp_path)
     result = check_all(bundle([unit], tmp_path), [unit], {"mlp": "UINT3"}, 23, FRAMES)
     assert result.streams[unit.ports[0].name].stalls == 0
+    # The performance model knows the depth of the logic.
+    assert predict(graph, folding, {}).latency_cycles == result.latency_cycles
+
+
+@pytest.mark.parametrize(("style", "constant"), [("auto", True), ("memory", False), ("constant", True)])
+def test_style(tmp_path: Path, style: Style, constant: bool) -> None:
+    graph = matrix_graph(np.random.default_rng(26), 2, 3, "INT2", "UINT2", "UINT2")
+    design = emit(graph, {"MVAU_0": NodeFolding(2, 3, style=style)}, {}, tmp_path, "style")
+    assert any(file.endswith("_logic.sv") for file in design.files) == constant
+    folded = emit(graph, {"MVAU_0": NodeFolding(2, 1)}, {}, tmp_path, "style")
+    assert not any(file.endswith("_logic.sv") for file in folded.files)
 
 
 def test_lint_of_generated_logic(tmp_path: Path) -> None:
