@@ -52,7 +52,7 @@ class Case:
 
 
 def random_folding(graph: Graph, rng: np.random.Generator, *, parallel: bool) -> Folding:
-    """Any legal folding; ``parallel`` allows windows that come as one beat."""
+    """Any legal folding, the smaller of two draws for each node; ``parallel`` allows windows that come as one beat."""
     plan: dict[str, NodeFolding] = {}
     for node in graph:
         producer = graph.producer(node.inputs[0])
@@ -61,7 +61,8 @@ def random_folding(graph: Graph, rng: np.random.Generator, *, parallel: bool) ->
             window = plan[producer.name]
             choices = [choice for choice in choices if choice.pe == window.simd
                        and (node.taps == 1 or (choice.simd > 1) == window.parallel_window)]
-        plan[node.name] = choices[int(rng.integers(len(choices)))]
+        drawn = [choices[int(rng.integers(len(choices)))] for _ in range(2)]
+        plan[node.name] = min(drawn, key=lambda choice: choice.pe * choice.simd)
     return plan
 
 
