@@ -196,3 +196,24 @@ def test_refusals(tmp_path: Path, change: Any, text: str) -> None:
     with pytest.raises(FlowError) as caught:
         build(b, tmp_path)
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_layouts_of_multi_threshold(tmp_path: Path, layout: str) -> None:
+    b = Maker(np.random.default_rng(1), frame=(3, 4, 4))
+    if layout == "NCHW":
+        b.then("Transpose", perm=[0, 3, 1, 2])
+    steps = b.constant([[-3.0, 0.0, 2.0], [-1.0, 1.0, 4.0], [-5.0, -4.0, -3.0]])
+    b.then("MultiThreshold", steps, out_dtype="INT2", out_scale=1.0, out_bias=-2.0, data_layout=layout)
+    if layout == "NHWC":
+        b.then("Transpose", perm=[0, 3, 1, 2])
+    b.conv(4)
+    b.head = b.quant(b.head, 0.5, 4)
+    graph = helper.make_graph(b.nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4, 4, 3])],
+                              [helper.make_tensor_value_info(b.head, TensorProto.FLOAT, None)], b.initialisers)
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 2)]
+    onnx.save(helper.make_model(graph, ir_version=9, opset_imports=opsets), str(tmp_path / "m.onnx"))
+    program = compile_qonnx(tmp_path / "m.onnx", input_type="INT4")
+    result = compare(program, RNG.integers(-8, 8, (50, 4, 4, 3)))
+    assert result.bit_exact, result
+    assert result.ties == 0
