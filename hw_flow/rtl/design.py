@@ -23,8 +23,8 @@ class Instance:
     ----------
     name : instance in the top.
     module : its module, which has no parameters.
-    kind : ``mvau``, ``thresholding``, ``label_select``, ``fifo`` or ``dwc``.
-    layer : graph node that it is counted under; FIFOs and converters: their own name.
+    kind : the kernel without its prefix: ``mvau``, ``add``, ..., also ``fifo``, ``dwc`` and ``fork``.
+    layer : graph node that it is counted under; FIFOs, converters and forks: their own name.
     files : what its synthesis needs, relative to the design's directory, packages first.
     """
 

@@ -75,6 +75,8 @@ def branched() -> tuple[Graph, dict[str, NodeFolding], dict[str, int]]:
         (Reorder, "t11", "INT5", (4, 4, 6), NodeFolding(3),
          {"out_shape": (4, 4, 6), "counts": (2, 2, 2, 2, 6), "strides": (12, 0, 6, 0, 1)}),
         (GlobalPool, "t12", "INT9", (1, 1, 6), NodeFolding(2), {"kind": "sum"}),
+        (MVAU, "t13", "UINT2", (1, 1, 3), NodeFolding(3, 6, style="constant"),
+         {"weights": rng.integers(-2, 2, (3, 6)), "weight_dtype": "INT2", "acc_dtype": "INT13", "thresholds": two}),
     ]
     tensors = {"x": Tensor("x", (4, 4, 2), "UINT4")}
     nodes: list[Node] = []
