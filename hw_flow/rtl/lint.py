@@ -58,7 +58,11 @@ SETS: Mapping[str, Sequence[Parameters]] = {
     "bw_mvau": (
         *({"Mw": 4 * int(dot["Simd"]), "Mh": 8, **dot, **more} for dot, more in zip(_DOT, _MVAU, strict=True)),
         {"Mw": 8, "Mh": 4, "Pe": 4, "Simd": 8}, {"Mw": 12, "Mh": 9, "Pe": 3, "Simd": 4}, {"Mw": 4, "Mh": 8, "Pe": 2, "Simd": 4},
+        {"Mw": 8, "Mh": 5, "Pe": 5, "Simd": 4, "ActWidth": 5, "WeightWidth": 6, "SumWidth": 18, "Mul": "bw_pkg::MulDsp"},
     ),
+    "bw_dot_pack": ({}, {"Lanes": 3, "ActWidth": 4, "WeightWidth": 4, "Simd": 5},
+                    {"ActWidth": 8, "WeightWidth": 8, "WeightNarrow": "1'b1", "Simd": 7}, {"Simd": 1}),
+    "bw_dot_acc_lanes": ({}, {"Lanes": 1}),
     "bw_replay": ({"Width": 1, "Beats": 1, "Repeats": 1}, {"Width": 8, "Beats": 3, "Repeats": 5}, {"Beats": 1, "Repeats": 4}),
     "bw_thresholding": (
         {"Pe": 28, "InWidth": 8, "Bits": 1, "OutWidth": 1},

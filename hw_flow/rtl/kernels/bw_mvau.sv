@@ -9,6 +9,7 @@
 /// Weights come from a memory outside with a registered output: word nf * Mw/Simd + sf, lane p's
 /// Simd weights at p * Simd * WeightWidth. ThresholdBits == 0 gives the sums (modulo 2^OutWidth),
 /// otherwise see bw_threshold_flat and bw_threshold_search for the tables.
+/// With Mul == MulDsp two or three rows share a multiplier where their products fit side by side.
 /// Latency from a fold's last beat: 1 (buffer) + bw_pkg::dot_acc_latency(...) + that of the
 /// thresholds + OutputRegister cycles. With OutputRegister ready_o depends on registers only,
 /// without it also on ready_i.
@@ -21,6 +22,7 @@ module bw_mvau #(
   parameter bw_pkg::num_e ActKind = bw_pkg::Unsigned,
   parameter int unsigned WeightWidth = 2,
   parameter bw_pkg::num_e WeightKind = bw_pkg::Signed,
+  parameter bit WeightNarrow = 1'b0,          // no weight is -2^(WeightWidth-1)
   parameter int unsigned SumWidth = 12,
   parameter bw_pkg::mul_e Mul = bw_pkg::MulLut,
   parameter int unsigned ThresholdBits = 0,
@@ -57,11 +59,15 @@ module bw_mvau #(
 
   localparam int unsigned SynapseFold = Mw / Simd;
   localparam int unsigned NeuronFold = Mh / Pe;
+  // Rows that share multipliers.
+  localparam int unsigned Lanes = bw_pkg::pack_lanes(
+      ActWidth, ActKind, WeightWidth, WeightKind, WeightNarrow, Mul);
+  localparam int unsigned Groups = (Pe + Lanes - 1) / Lanes;
 
   logic en;
   logic act_valid, act_last;
   logic [Simd*ActWidth-1:0] act;
-  logic [Pe-1:0] sum_valid;
+  logic [Groups-1:0] sum_valid;
   logic [Pe-1:0][SumWidth-1:0] sum;
   logic result_valid, result_ready;
   logic [Pe-1:0][OutWidth-1:0] result;
@@ -87,13 +93,17 @@ module bw_mvau #(
     .data_o(act)
   );
 
-  for (genvar p = 0; p < Pe; p++) begin : gen_pe
-    bw_dot_acc #(
+  for (genvar g = 0; g < Groups; g++) begin : gen_group
+    localparam int unsigned First = g * Lanes;
+    localparam int unsigned Count = First + Lanes <= Pe ? Lanes : Pe - First;
+    bw_dot_acc_lanes #(
+      .Lanes(Count),
       .Simd(Simd),
       .ActWidth(ActWidth),
       .ActKind(ActKind),
       .WeightWidth(WeightWidth),
       .WeightKind(WeightKind),
+      .WeightNarrow(WeightNarrow),
       .Beats(SynapseFold),
       .SumWidth(SumWidth),
       .Mul(Mul)
@@ -104,9 +114,9 @@ module bw_mvau #(
       .valid_i(act_valid),
       .last_i(act_last),
       .act_i(act),
-      .weight_i(weight_i[p*Simd*WeightWidth+:Simd*WeightWidth]),
-      .valid_o(sum_valid[p]),
-      .sum_o(sum[p])
+      .weight_i(weight_i[First*Simd*WeightWidth+:Count*Simd*WeightWidth]),
+      .valid_o(sum_valid[g]),
+      .sum_o(sum[First+:Count])
     );
   end
 

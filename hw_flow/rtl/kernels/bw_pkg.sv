@@ -334,4 +334,40 @@ package bw_pkg;
     return value > 0 ? (value + divisor - 1) / divisor : -(-value / divisor);
   endfunction
 
+  /// Bits of the wider, signed operand of the narrowest DSP block that packing counts on.
+  localparam int unsigned DspOperand = 25;
+
+  /// Places between the weights of lanes that share a multiplier.
+  function automatic int unsigned pack_shift(int unsigned weight_width, bit narrow,
+                                             int unsigned lanes);
+    // With the most negative weight on top a borrow from below takes one more bit.
+    return (DspOperand - weight_width - (narrow ? 0 : 1)) / (lanes - 1);
+  endfunction
+
+  /// Products that may be added before a lane of a packed product runs into the next.
+  function automatic int unsigned pack_chain(int unsigned act_width, num_e act_kind,
+                                             int unsigned weight_width, bit narrow,
+                                             int unsigned lanes);
+    longint unsigned weight = (64'd1 << (weight_width - 1)) - (narrow ? 64'd1 : 64'd0);
+    longint unsigned act = act_kind == Bipolar ? 64'd1
+        : act_kind == Signed ? 64'd1 << (act_width - 1) : (64'd1 << act_width) - 64'd1;
+    longint unsigned most;
+    int unsigned shift = pack_shift(weight_width, narrow, lanes);
+    if (shift < 2 || weight * act == 0) return 0;
+    most = ((64'd1 << (shift - 1)) - 64'd1) / (weight * act);
+    return most < 64'(MulChain) ? 32'(most) : MulChain;
+  endfunction
+
+  /// Rows of a matrix whose weights share multipliers. Chains of one product would give their adders to
+  /// look-up tables, and a single lane is what `bw_dot_mul` does.
+  function automatic int unsigned pack_lanes(int unsigned act_width, num_e act_kind,
+                                             int unsigned weight_width, num_e weight_kind,
+                                             bit narrow, mul_e mul);
+    if (mul != MulDsp || weight_kind != Signed || weight_width < 2) return 1;
+    for (int unsigned lanes = 3; lanes > 1; lanes--) begin
+      if (pack_chain(act_width, act_kind, weight_width, narrow, lanes) > 1) return lanes;
+    end
+    return 1;
+  endfunction
+
 endpackage

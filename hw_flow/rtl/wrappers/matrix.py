@@ -52,6 +52,9 @@ def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, 
         "WeightWidth": weight_width, "WeightKind": f"bw_pkg::{weight_kind(node.weight_dtype)}",
         "SumWidth": sum_width, "Mul": f"bw_pkg::{multiplier(folding, source.width, weight_width)}",
     }
+    if kind == "mvau":
+        narrow = bool(node.weights.min() > -(1 << (weight_width - 1)))
+        parameters["WeightNarrow"] = f"1'b{int(narrow)}"
     if table:
         parameters |= {"ThresholdBits": table.bits, "ThresholdWidth": table.threshold_width, "ThresholdFolds": table.folds}
         parameters |= table_parameters(table)

@@ -183,9 +183,10 @@ def random_thresholds(rng: np.random.Generator, rows: int, reach: int, out: str,
 
 
 def matrix_graph(rng: np.random.Generator, mh: int, mw: int, weights: str, acts: str, out: str | None, *, vectors: int = 1,
-                 descending: bool = False) -> Graph:
-    """One MVAU on ``vectors`` vectors a frame, raw or with thresholds to type ``out``."""
+                 descending: bool = False, narrow: bool = False) -> Graph:
+    """One MVAU on ``vectors`` vectors a frame, raw or with thresholds to type ``out``; ``narrow`` weights are symmetric."""
     matrix = random_matrix(rng, weights, mh, mw)
+    matrix = np.maximum(matrix, -matrix.max()) if narrow else matrix
     source = Tensor("x", (mw,) if vectors == 1 else (vectors, mw), acts)
     bound = int(np.abs(matrix).sum(axis=1).max()) * max(map(abs, source.limits))
     acc = f"INT{bound.bit_length() + 1}"

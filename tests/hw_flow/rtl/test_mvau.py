@@ -36,6 +36,16 @@ MORE: dict[str, Case] = {
     "single": (1, 1, 1, 1, "INT3", "INT4", "BIPOLAR", {}),
 }
 
+# Rows that share multipliers: two, three, and some left over; chains of four, two and none.
+PACKED: dict[str, Case] = {
+    "pairs": (4, 12, 4, 6, "INT6", "UINT6", None, {"res_type": "dsp"}),
+    "triples": (8, 10, 4, 5, "INT4", "UINT4", None, {"res_type": "dsp"}),
+    "signed": (6, 6, 3, 6, "INT5", "INT5", "INT3", {"res_type": "dsp", "descending": True}),
+    "narrow": (4, 10, 2, 5, "INT8", "UINT8", None, {"res_type": "dsp", "narrow": True}),
+    "apart": (4, 8, 2, 4, "INT8", "UINT8", None, {"res_type": "dsp"}),
+    "bits": (4, 9, 2, 9, "INT8", "BIPOLAR", None, {"res_type": "dsp"}),
+}
+
 
 def _run(cases: dict[str, Case], folder: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -56,6 +66,10 @@ def _run(cases: dict[str, Case], folder: Path, seed: int) -> None:
 
 def test_types_and_foldings(tmp_path: Path) -> None:
     _run(CASES, tmp_path, seed=11)
+
+
+def test_rows_that_share_multipliers(tmp_path: Path) -> None:
+    _run(PACKED, tmp_path, seed=13)
 
 
 @pytest.mark.slow
