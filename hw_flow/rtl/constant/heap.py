@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from hw_flow.rtl.constant.netlist import CHAIN_INPUTS, ZERO, Bit, Netlist, Table, count_tables, reduce_table
 
 Columns = list[list[Bit]]
+_INVERTED = itemgetter(1)
 # Positions over which the table inputs of a compressor are counted: five bits make a number of three.
 _SPAN = 3
 _SPANS = 2  # in one chain, which then fills two CARRY4 cells
@@ -95,7 +97,7 @@ def _level(netlist: Netlist, heap: Columns, ready: Columns, constant: int, effor
 def _add_rows(netlist: Netlist, heap: Columns) -> None:
     """Two bits of every column become one: a plain adder, for heaps in which constants leave no room for tables."""
     start = next(place for place, column in enumerate(heap) if len(column) > 1)
-    columns = [sorted(column, key=lambda bit: bit.inverted) for column in heap[start:]]
+    columns = [sorted(column, key=_INVERTED) for column in heap[start:]]
     carry = columns[0].pop(0) if len(columns[0]) > 2 else ZERO
     direct = [column.pop(0) if column else ZERO for column in columns]
     seconds = [column.pop() if column else ZERO for column in columns]
@@ -113,7 +115,7 @@ class _Compressor:
         self.spans: list[list[tuple[Bit, int]]] = []
         self.constants: list[int] = []
         self.rate = 0.0
-        left = [sorted(column, key=lambda bit: bit.inverted) for column in ready[start : start + _SPAN * _SPANS]]
+        left = [sorted(column, key=_INVERTED) for column in ready[start : start + _SPAN * _SPANS]]
         if not left or len(left[0]) < 2:
             return
         self.carry = left[0].pop(0)
@@ -198,7 +200,7 @@ class _Final:
         self.start, self.width, self.columns, self.constant = place, width, columns, constant
         self.carry = ZERO
         if place < width:
-            first = min(columns[place], key=lambda bit: bit.inverted)
+            first = min(columns[place], key=_INVERTED)
             columns[place].remove(first)
             self.carry = first
         self.direct = [_straight(column, invert=invert) for column in columns]
@@ -241,7 +243,7 @@ def _straight(column: list[Bit], *, invert: bool) -> Bit:
     """Take the bit of a column that is added directly; an inverted one only where there are two, or to ``invert``."""
     if not column:
         return ZERO
-    best = min(column, key=lambda bit: bit.inverted)
+    best = min(column, key=_INVERTED)
     if best.inverted and len(column) < 2 and not invert:
         return ZERO
     column.remove(best)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,7 @@ LUT_INPUTS = 6
 CHAIN_INPUTS = 5
 
 
-@dataclass(frozen=True)
-class Bit:
+class Bit(NamedTuple):
     """A signal of a netlist, or its complement; signal -1 is the constant 0 (complemented: 1)."""
 
     signal: int
