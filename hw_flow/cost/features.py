@@ -30,7 +30,9 @@ from hw_flow.ir import (
     Thresholds,
 )
 from hw_flow.rtl.choose import buffer_depth, buffer_style, constant_logic, multiplier, weight_style
+from hw_flow.rtl.latency import pack_lanes
 from hw_flow.rtl.window import Geometry
+from hw_flow.rtl.wrappers.module import number_kind, weight_kind
 
 _LUT_DEPTH = 64
 _REPLAY_DEPTH = 32
@@ -85,14 +87,17 @@ def memories(node: Node, folding: NodeFolding, graph: Graph) -> list[tuple[str, 
 
 
 def dsp_products(node: Node, folding: NodeFolding, graph: Graph) -> int:
-    """Products that DSP blocks make in a cycle."""
+    """DSP blocks that multiply; rows of a matrix can share them."""
     match node:
         case MVAU() if constant_logic(folding, node.mh, node.mw):
             return 0
         case MVAU() | VVAU():
-            weight_bits = int(DataType[node.weight_dtype].bitwidth())
-            used = multiplier(folding, graph.input_of(node).width, weight_bits) == "MulDsp"
-            return folding.pe * folding.simd * used
+            source, weight_bits = graph.input_of(node), int(DataType[node.weight_dtype].bitwidth())
+            used = multiplier(folding, source.width, weight_bits) == "MulDsp"
+            lanes = 1 if isinstance(node, VVAU) else pack_lanes(
+                act_width=source.width, act_kind=number_kind(source), weight_width=weight_bits,
+                weight_kind=weight_kind(node.weight_dtype), narrow=bool(node.weights.min() > -(1 << (weight_bits - 1))))
+            return ceil(folding.pe / lanes) * folding.simd * used
         case Multiply():
             widths = [graph.tensors[name].width for name in node.inputs]
             return folding.pe * (multiplier(folding, widths[0], widths[1]) == "MulDsp")

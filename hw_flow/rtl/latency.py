@@ -1,4 +1,4 @@
-"""Pipeline depths of the kernels, the same functions as in ``kernels/bw_pkg.sv``.
+"""Pipeline depths and shared multipliers of the kernels, the same functions as in ``kernels/bw_pkg.sv``.
 
 Kinds and multipliers have the names of ``bw_pkg::num_e`` and ``bw_pkg::mul_e``.
 """
@@ -14,6 +14,7 @@ Heights = tuple[int, ...]  # bits of each weight 2^k in a bit heap
 
 _COLUMNS = 48
 _MUL_CHAIN = 4
+_DSP_OPERAND = 25
 
 
 def dot_acc_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: int, weight_kind: Kind, mul: Multiplier) -> int:
@@ -34,6 +35,19 @@ def dot_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: int,
         return planes
     acts = 1 + _heap_latency((simd,) * act_width + (0,) * (_COLUMNS - act_width))
     return 1 + max(planes, acts)
+
+
+def pack_lanes(*, act_width: int, act_kind: str, weight_width: int, weight_kind: str, narrow: bool) -> int:
+    """Rows of a matrix whose weights share DSP blocks; ``narrow`` weights are never the most negative of their type."""
+    if weight_kind != "Signed" or weight_width < 2:
+        return 1
+    weight = (1 << (weight_width - 1)) - narrow
+    act = {"Bipolar": 1, "Signed": 1 << (act_width - 1)}.get(act_kind, (1 << act_width) - 1)
+    for lanes in (3, 2):
+        shift = (_DSP_OPERAND - weight_width - (not narrow)) // (lanes - 1)
+        if shift >= 2 and ((1 << (shift - 1)) - 1) // (weight * act) > 1:
+            return lanes
+    return 1
 
 
 def _digits_are_cheaper(act_width: int, weight_width: int) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hw_flow.folding import NodeFolding
+from hw_flow.rtl.latency import pack_lanes
 from tests.hw_flow.rtl.bench import bundle, check_all, graph_unit, matrix_graph
 
 FRAMES = 24
@@ -75,3 +76,13 @@ def test_rows_that_share_multipliers(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_more_types_and_foldings(tmp_path: Path) -> None:
     _run(MORE, tmp_path, seed=12)
+
+
+def test_lanes_that_share_a_multiplier() -> None:
+    """As many rows as leave room for two products at least between the lanes."""
+    def lanes(act: int, weight: int, kind: str = "Unsigned", narrow: bool = False) -> int:
+        return pack_lanes(act_width=act, act_kind=kind, weight_width=weight, weight_kind="Signed", narrow=narrow)
+
+    assert [lanes(bits, bits) for bits in range(3, 9)] == [3, 3, 2, 2, 2, 1]
+    assert lanes(8, 8, narrow=True) == 2
+    assert lanes(8, 8, "Signed") == 1
