@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 # The order in which the page shows them.
-ORDER = ("mnist_tfc", "finn_foldings", "steps", "search_digits", "sim_speed", "lut_per_mac", "finn_conv")
+ORDER = ("mnist_tfc", "finn_foldings", "steps", "search_digits", "sim_speed", "lut_per_mac", "unrolled",
+         "finn_conv")
 
 HEAD = """# Benchmarks
 

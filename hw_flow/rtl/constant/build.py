@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from hw_flow.errors import FlowError
 from hw_flow.ir import MVAU, Tensor
 from hw_flow.ir.tensor import IntArray
 from hw_flow.rtl.constant import choose, share
@@ -16,6 +17,8 @@ from hw_flow.rtl.constant.activation import Steps, apply, steps_of
 from hw_flow.rtl.constant.emit import Pipeline, registers
 from hw_flow.rtl.constant.netlist import ONE, ZERO, Bit, Netlist, reduce_table, table_luts
 from hw_flow.rtl.constant.sums import Number, SumGraph, exact_number, shared_number
+
+_Cut = tuple[int, int | None]  # levels in a stage, and the stages that override them
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +69,25 @@ class _RowTable:
     truths: tuple[int, ...]
 
 
-def build(node: MVAU, source: Tensor, out: Tensor, levels: int = choose.LEVELS) -> Logic:
-    """The cheapest logic for ``node`` with a register behind every ``levels`` levels; see `choose` for the price.
+def build(node: MVAU, source: Tensor, out: Tensor, *, levels: int = choose.LEVELS, stages: int | None = None) -> Logic:
+    """The cheapest logic for ``node``; see `choose` for the price. The same unit is built once in a process.
 
-    A level is one LUT or one carry chain with the LUTs in front of it. The same unit is built once in a process.
+    Parameters
+    ----------
+    levels : of logic between registers; a level is one LUT, or one carry chain with the LUTs in front of it.
+    stages : at most so many registers from input to output; overrides ``levels``.
     """
-    return _cheapest(_Task(node, source, out, levels))
+    if levels < 1 or (stages is not None and stages < 1):
+        raise FlowError(f"{node.name}: constant logic in {stages} stages of {levels} levels; give at least 1 of each")
+    return _cheapest(_Task(node, source, out, (levels, stages)))
 
 
 class _Task:
     """The arguments of `build`, equal where they mean the same logic."""
 
-    def __init__(self, node: MVAU, source: Tensor, out: Tensor, levels: int) -> None:
-        self.node, self.source, self.out, self.levels = node, source, out, levels
-        digest = hashlib.sha256(repr((node.weights.shape, source.dtype, out.dtype, levels)).encode())
+    def __init__(self, node: MVAU, source: Tensor, out: Tensor, cut: _Cut) -> None:
+        self.node, self.source, self.out, self.cut = node, source, out, cut
+        digest = hashlib.sha256(repr((node.weights.shape, source.dtype, out.dtype, cut)).encode())
         digest.update(np.ascontiguousarray(node.weights).tobytes())
         if node.thresholds is not None:
             steps = node.thresholds
@@ -96,12 +104,12 @@ class _Task:
 
 @lru_cache(maxsize=64)
 def _cheapest(task: _Task) -> Logic:
-    source, out, levels = task.source, task.out, task.levels
+    source, out, cut = task.source, task.out, task.cut
     rows = _rows(task.node, source, out)
-    rows = replace(rows, tables=_tables(rows, source, out, levels))
+    rows = replace(rows, tables=_tables(rows, source, out, cut))
     best: Logic | None = None
     for way, graph in _ways(rows, source):
-        found = _realise(rows, graph, source, out, levels, way=way)
+        found = _realise(rows, graph, source, out, cut, way=way)
         if best is None or found.price < best.price:
             best = found
     assert best is not None
@@ -145,7 +153,7 @@ def _rows(node: MVAU, source: Tensor, out: Tensor) -> _Rows:
     return _Rows(matrix, scale, shifts, limits, tuple(steps), {})
 
 
-def _tables(rows: _Rows, source: Tensor, out: Tensor, levels: int) -> dict[int, _RowTable]:
+def _tables(rows: _Rows, source: Tensor, out: Tensor, cut: _Cut) -> dict[int, _RowTable]:
     """Rows of so few inputs that a truth table of each output bit is cheaper than the sum and its thresholds."""
     found = {}
     for row, steps in enumerate(rows.steps):
@@ -164,7 +172,7 @@ def _tables(rows: _Rows, source: Tensor, out: Tensor, levels: int) -> dict[int, 
         luts = sum(table_luts(len(table.inputs)) for table in (reduce_table(inputs, truth) for truth in set(truths))
                    if len(table.inputs) > 1)
         alone = replace(rows, matrix=rows.matrix[[row]], shifts=rows.shifts[[row]], steps=(steps,))
-        if luts < _realise(alone, share.by_rows(alone.matrix), source, out, levels, way="rows").luts:
+        if luts < _realise(alone, share.by_rows(alone.matrix), source, out, cut, way="rows").luts:
             found[row] = _RowTable(inputs, truths)
     return found
 
@@ -173,7 +181,7 @@ def _input_limits(source: Tensor) -> tuple[int, int]:
     return (0, 1) if source.dtype == "BIPOLAR" else source.limits
 
 
-def _realise(rows: _Rows, graph: SumGraph, source: Tensor, out: Tensor, levels: int, *, way: str) -> Logic:
+def _realise(rows: _Rows, graph: SumGraph, source: Tensor, out: Tensor, cut: _Cut, *, way: str) -> Logic:
     netlist = Netlist(graph.inputs * source.width)
     numbers = {index: Number(tuple(Bit(index * source.width + place) for place in range(source.width)), source.signed)
                for index in range(graph.inputs)}
@@ -201,7 +209,9 @@ def _realise(rows: _Rows, graph: SumGraph, source: Tensor, out: Tensor, levels: 
         if index >= 0 and -number.offset != wanted:
             number = exact_number(netlist, {graph.inputs + index: 1}, numbers, (int(least[index]), int(most[index])), wanted)
         outputs += _row_bits(netlist, rows, row, number, out.width)
-    pipeline = Pipeline(levels, max((netlist.level[bit.signal] for bit in outputs if bit.signal >= 0), default=0))
+    depth = max((netlist.level[bit.signal] for bit in outputs if bit.signal >= 0), default=0)
+    levels, stages = cut
+    pipeline = Pipeline(levels if stages is None else max(1, -(-depth // stages)), depth)
     return Logic(netlist, tuple(outputs), pipeline, way, netlist.luts(), registers(netlist, outputs, pipeline))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw_flow.errors import FlowError
 from hw_flow.ir import MVAU, Graph, execute
 from hw_flow.rtl.constant import Logic, build, share
 from hw_flow.rtl.constant.activation import Steps, apply, reaches, signed_range
@@ -201,3 +202,14 @@ def test_the_same_unit_is_built_once() -> None:
     graphs = [matrix_graph(np.random.default_rng(7), 3, 5, "INT3", "INT2", "INT2") for _ in range(2)]
     first, second = (_check(graph, 7) for graph in graphs)
     assert first is second
+
+
+def test_requested_stages() -> None:
+    graph = matrix_graph(np.random.default_rng(8), 3, 20, "INT3", "INT3", None)
+    node = graph.nodes[0]
+    assert isinstance(node, MVAU)
+    logics = [build(node, graph.tensors["x"], graph.tensors["y"], stages=stages) for stages in (1, 2, 3)]
+    assert [logic.pipeline.stages <= stages for stages, logic in enumerate(logics, 1)] == [True] * 3
+    assert logics[0].pipeline.stages == 1
+    with pytest.raises(FlowError, match=r"^MVAU_0: constant logic in 0 stages of 2 levels; give at least 1 of each$"):
+        build(node, graph.tensors["x"], graph.tensors["y"], stages=0)
