@@ -64,6 +64,14 @@ def with_batch(model: ModelWrapper, batch: int) -> ModelWrapper:
     return ModelWrapper(copy).transform(InferShapes())
 
 
+def shapes(model: ModelWrapper) -> dict[str, list[int]]:
+    """Shape of every tensor that has one; `ModelWrapper.get_tensor_shape` looks through all tensors for each."""
+    graph = model.graph
+    known = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+             for value in (*graph.value_info, *graph.output, *graph.input)}
+    return known | {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+
+
 def _set_batch(graph: onnx.GraphProto, batch: int) -> None:
     """Give the input ``batch`` frames and forget the shapes that follow from it."""
     del graph.value_info[:]
@@ -93,12 +101,12 @@ def _infer(model: ModelWrapper, where: str) -> ModelWrapper:
 
 
 def _check_shapes(model: ModelWrapper) -> None:
+    known = shapes(model)
     for node, name in _moving(model.graph):
-        if not model.get_tensor_shape(name):
-            shapes = ", ".join(str(model.get_tensor_shape(source)) for source in node.input if source)
+        if not known.get(name):
+            given = ", ".join(str(known.get(source)) for source in node.input if source)
             raise FlowError(f"{node.name} ({node.op_type}): the shape of its output cannot be inferred from inputs of shape "
-                            f"{shapes}; "
-                            "check the sizes and export the network again")
+                            f"{given}; check the sizes and export the network again")
 
 
 def _check_sizes(graph: onnx.GraphProto, batch: int) -> None:
@@ -158,9 +166,9 @@ def _check_interface(graph: onnx.GraphProto, where: str) -> None:
 
 def _free_batch(model: ModelWrapper, batch: int) -> None:
     """Rewrite reshapes so that they copy the batch axis instead of naming its size ``batch``."""
-    graph = model.graph
+    graph, known = model.graph, shapes(model)
     for node, _ in _moving(graph):
-        source, sink = model.get_tensor_shape(node.input[0]), model.get_tensor_shape(node.output[0])
+        source, sink = known[node.input[0]], known[node.output[0]]
         if node.op_type in ("Reshape", "Flatten"):
             if len(sink) < 2 or sink[0] != batch or source[0] != batch:
                 raise FlowError(f"{node.name} ({node.op_type}): makes {sink} of {source}, which drops the batch axis; "
@@ -186,8 +194,9 @@ def _probe_batch(model: ModelWrapper, where: str) -> ModelWrapper:
     except Exception as error:
         raise FlowError(f"{where}: the network only works at batch size 1 ({_line(error)}); "
                         "export it with a symbolic batch axis") from error
+    ones, manys = shapes(model), shapes(probe)
     for node, name in _moving(model.graph):
-        one, many = model.get_tensor_shape(name), probe.get_tensor_shape(name)
+        one, many = ones[name], manys[name]
         if one[0] != 1 or many != [_PROBE, *one[1:]]:
             raise FlowError(f"{node.name} ({node.op_type}): moves or mixes the batch axis (its output is {one} for one frame); "
                             "keep the batch as the first axis")

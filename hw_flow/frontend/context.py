@@ -11,6 +11,7 @@ import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_flow.errors import FlowError
+from hw_flow.frontend.clean import shapes
 from hw_flow.frontend.cores import Core, Move
 from hw_flow.frontend.implied import implied_quantiser
 from hw_flow.frontend.quantisers import Quantiser
@@ -50,7 +51,11 @@ class Context:
 
     def frame(self, tensor: str) -> Shape:
         """Shape of an ONNX tensor, without the batch."""
-        return tuple(self.model.get_tensor_shape(tensor)[1:])
+        return self._frames[tensor]
+
+    @cached_property
+    def _frames(self) -> dict[str, Shape]:
+        return {name: tuple(shape[1:]) for name, shape in shapes(self.model).items()}
 
     def operands(self, node: onnx.NodeProto) -> list[str]:
         """Inputs of ``node`` that depend on the network's input."""

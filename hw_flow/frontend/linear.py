@@ -101,6 +101,8 @@ def _dense(context: Context, site: Site, value: Value) -> Value:
     transposed = node.op_type == "Gemm" and bool(site.attribute("transB", 0))
     weights = weights_of(node, context.model.graph, context.static, axis=0 if transposed else 1)
     mw = weights.values.shape[1]
+    if site.frame[-1] != mw:
+        raise FlowError(f"{site.where}: weights {list(matrix.shape)} do not fit frames of {list(site.frame)}; check the export")
     found = _vectors(value, mw)
     if found is None:
         frame = value.frame

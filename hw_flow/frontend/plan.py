@@ -107,6 +107,10 @@ class Planner:
                 del context.regions[regions:]
                 context.names, context.values = names, values
                 on_host = error
+            except (ValueError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError) as error:
+                line = " ".join(str(error).split())[:120]
+                raise FlowError(f"{node.name} ({node.op_type}): its attributes do not fit its shapes ({line}); check the "
+                                "export") from error
         self.host.update(dict.fromkeys(filter(None, node.output), on_host))
 
     def _values(self, node: onnx.NodeProto) -> dict[str, Value]:
