@@ -13,6 +13,7 @@ import sys
 
 _PR_SET_PDEATHSIG = 1
 _NOT_STARTED = 127
+_STACK = 1 << 30
 
 
 def main(parent: int, memory: int, command: list[str]) -> int:
@@ -43,6 +44,10 @@ def _become(memory: int, command: list[str]) -> None:
     # Python ignores these, and what it starts would inherit that.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    # Verilator recurses over long lists of statements, such as large memories: its own launcher lifts this limit, too.
+    most = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    stack = _STACK if most == resource.RLIM_INFINITY else min(_STACK, most)
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, most))
     if memory:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     try:

@@ -126,3 +126,8 @@ def test_a_signal_is_named() -> None:
 )
 def test_the_line_that_names_the_fault(log: str, line: str) -> None:
     assert error_line(log) == line
+
+
+def test_programs_get_a_large_stack() -> None:
+    program = "import resource; soft, hard = resource.getrlimit(resource.RLIMIT_STACK); print(soft >= 2**30 or soft == hard)"
+    assert run_process([sys.executable, "-c", program], timeout_s=60).output.strip() == "True"
