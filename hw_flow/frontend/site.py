@@ -47,11 +47,13 @@ class Site:
         return next(i for i, name in enumerate(self.node.input) if name and name not in self.static)
 
     def attribute(self, name: str, default: Any) -> Any:
-        """An attribute's value."""
+        """An attribute's value; FlowError if it is not a number."""
         found = next((item for item in self.node.attribute if item.name == name), None)
         if found is None:
             return default
         value = onnx.helper.get_attribute_value(found)
+        if isinstance(value, float) and not np.isfinite(value) and self.node.op_type != "Clip":
+            raise FlowError(f"{self.where}: attribute {name} is {value}; train or export the network again")
         return value.decode() if isinstance(value, bytes) else value
 
     def array(self, index: int, what: str) -> np.ndarray:
