@@ -25,6 +25,7 @@ MAX_SCALED = (1 << 16) - 1
 MAX_TABLE = 1 << 16
 MAX_ENTRIES = 1 << 22
 _LUT_BITS = 64
+_DSP = 240
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,20 +193,23 @@ def cost(function: Function, width: int) -> float:
     """Estimated LUT6 of one lane for an input of ``width`` bits; the one rule by which `solve_region` chooses.
 
     Constants count as ROM of 64 bits a LUT for all channels. Thresholds are searched with one comparison per bit of the result.
+    The factors come from yosys-0.70 on single nodes of 1 to 64 channels; a DSP block counts as its share of a 7-series device.
     """
     match function:
         case Thresholds():
             bits = function.levels.bit_length()
-            return bits * width / 2 + function.values.size * width / _LUT_BITS
+            return (1 if len(function.values) == 1 else 2) * bits * width + function.values.size * width / _LUT_BITS
         case Table():
             bits = int(np.abs(function.values).max()).bit_length() + 1
             return function.values.size * bits / _LUT_BITS
         case Line():
             factor = int(np.abs(function.multiplier).max()).bit_length() + 1
             offset = int(np.abs(function.addend).max()).bit_length() + 1
-            rom = function.multiplier.size * (factor + offset) / _LUT_BITS if function.multiplier.size > 1 else 0.0
-            # One row of partial products per two bits of the factor, the addition, and the comparisons that clip.
-            return width * factor / 2 + width + factor + 2 * (width + factor - function.shift) + rom
+            if function.multiplier.size == 1:
+                return width * factor / 2 + width + factor
+            blocks = -(-width // 18) * -(-factor // 25)
+            rom = function.multiplier.size * (factor + offset) / _LUT_BITS
+            return min(2 * width * factor, _DSP * blocks) + width + factor + rom
         case Difference():
             return cost(function.up, width) + cost(function.down, width) + function.up.levels.bit_length() + 1
         case Halves():
