@@ -6,6 +6,7 @@ The numbers here are the kernels' own rules; nothing is estimated.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -132,24 +133,7 @@ class Geometry:
 
     def depth(self) -> int:
         """Beats that the serial kernel must hold to take exactly max(reads, writes) cycles a frame, back to back."""
-        reads, writes, needs, tails = self.reads, self.writes, self.needs(), self.tails()
-        place = np.arange(2 * reads)
-        two = np.concatenate([needs, needs + reads])
-        if writes >= reads:
-            # Writes never pause; each beat comes as late as it may, one cycle before its first use.
-            first_use = np.searchsorted(np.append(two, 2 * reads + 1), place, side="right")
-            come = np.minimum.accumulate((first_use - 1 - place)[::-1])[::-1][:reads] + place[:reads]
-            issued = come  # output beats issued before cycle ``come``: those of the cycles 0 .. come - 1
-        else:
-            # Reads never pause; an output beat is issued one cycle after what it needs, and after the one before.
-            order = np.arange(2 * writes)
-            issue = np.maximum.accumulate(two - order) + order
-            come = place[reads:] if writes else place
-            issued = np.searchsorted(issue, come, side="left") - writes
-            come = come - reads
-        frame, beat = np.divmod(issued - 1, writes)
-        held = place[:reads] + 1 - (tails[beat] + frame * reads)
-        return int(held.max())
+        return _depth(self)
 
     def lead(self) -> int:
         """How many places the serial kernel's next beat can be ahead of the beats that came, at most."""
@@ -234,3 +218,25 @@ class Geometry:
         if not never:
             numbers[spans[0], spans[1]] = np.arange(kernel[0] * kernel[1]).reshape(kernel)
         return replace(self, kernel=kernel, pads=(*before, *behind)), numbers.reshape(-1)  # type: ignore[arg-type]
+
+
+@cache
+def _depth(window: Geometry) -> int:
+    reads, writes, needs, tails = window.reads, window.writes, window.needs(), window.tails()
+    place = np.arange(2 * reads)
+    two = np.concatenate([needs, needs + reads])
+    if writes >= reads:
+        # Writes never pause; each beat comes as late as it may, one cycle before its first use.
+        first_use = np.searchsorted(np.append(two, 2 * reads + 1), place, side="right")
+        come = np.minimum.accumulate((first_use - 1 - place)[::-1])[::-1][:reads] + place[:reads]
+        issued = come
+    else:
+        # Reads never pause; an output beat is issued one cycle after what it needs, and after the one before.
+        order = np.arange(2 * writes)
+        issue = np.maximum.accumulate(two - order) + order
+        # Of the second frame, whose beats come while those of the first are still shown.
+        issued = np.searchsorted(issue, place[reads:], side="left") - writes
+    # ``issued`` counts the output beats of the cycles before that in which each beat comes.
+    frame, beat = np.divmod(issued - 1, writes)
+    held = place[:reads] + 1 - (tails[beat] + frame * reads)
+    return int(held.max())
