@@ -50,12 +50,14 @@ def features(node: Node, folding: NodeFolding, graph: Graph) -> dict[str, float]
       ``buffer``: LUTRAMs of 64 words by 1 bit that hold part of a frame;
     * ``compare``: bits compared with thresholds a cycle; ``table``: LUT ROMs of thresholds;
     * ``argmax``: bits compared by a LabelSelect; ``counter``: bits of address arithmetic;
-    * ``stream``: bits of the node's streams; ``node``: 1, for control.
+    * ``stream``: bits of the node's streams; ``node``: 1 for the control of a matrix unit, thresholds or a label selection,
+      ``control``: 1 for that of any other node.
     """
     counts = _counts(node, folding, graph)
     streams = sum(graph.tensors[name].width * input_lanes(node, folding, index) for index, name in enumerate(node.inputs))
     streams += graph.output_of(node).width * output_lanes(node, folding)
-    return {"node": 1.0, "stream": float(streams), **counts}
+    control = "node" if isinstance(node, MVAU | VVAU | Thresholding | LabelSelect) else "control"
+    return {control: 1.0, "stream": float(streams), **counts}
 
 
 def memories(node: Node, folding: NodeFolding, graph: Graph) -> list[tuple[str, int, int]]:

@@ -22,10 +22,12 @@ the step is due, and none follows until its own beat has left. Hence no deadlock
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
+from hw_flow.errors import FlowError
 from hw_flow.fifo.marked import earliest, latest, periodic
 from hw_flow.fifo.network import LEAST_DEPTH, Buffer, Network, network, producer_beats
 from hw_flow.fifo.performance import Run
@@ -84,10 +86,16 @@ def _in_producer_beats(net: Network, beats: Mapping[str, int]) -> dict[str, int]
 def completes(graph: Graph, folding: Folding, depths: Mapping[str, int]) -> Progress:
     """Whether ``graph`` runs forever with FIFOs of ``depths``, at whatever speed.
 
-    Frames are played without times: each sequence goes on as far as data and space allow, with a place in the FIFO reserved for
-    each beat that is begun. Order does not matter (a marked graph is persistent), so the play ends early only if every such
-    execution does; if it does not, hardware cannot lock up.
+    A run of the model that repeats itself, and in which each FIFO has a place for each beat that is begun, is the proof. Else
+    frames are played without times: each sequence goes on as far as data and space allow, places reserved in the same way.
+    Order does not matter (a marked graph is persistent), so the play ends early only if every such execution does; if it does
+    not, hardware cannot lock up.
     """
+    run = Run(network(graph, folding, depths), pace=interval_cycles(graph, folding))
+    with suppress(FlowError):
+        if run.play(_MOST_FRAMES, until_settled=True) and all(
+                run.needed(buffer) <= (buffer.depth or 0) for buffer in run.net.buffers):
+            return Progress(True)
     net = network(graph, folding, depths, reserve=True)
     sequences, readers = net.graph.sequences, net.graph.readers()
     # Per arc the event that it starts at, for every event of all frames.
