@@ -105,7 +105,8 @@ def main() -> int:
     known = results.RESULTS / "finn_conv.json"
     if args.only and known.exists():  # the others stay as they were measured
         old = json.loads(known.read_text(encoding="utf-8"))["rows"]
-        rows = sorted([*rows, *(row for row in old if row[0] not in args.only)], key=lambda row: list(PUBLISHED).index(str(row[0])))
+        rows += [row for row in old if row[0] not in args.only]
+        rows.sort(key=lambda row: list(PUBLISHED).index(str(row[0])))
     results.save(
         "finn_conv", title="Convolutional networks at FINN's foldings", command="python benchmarks/finn_conv.py",
         columns=["network", "frames", "bit-exact", "ties", "slowest node [cycles, model]", "interval [cycles, verilator]",
