@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hw_flow.errors import FlowError
 from hw_flow.frontend.activation import Solution, solve_region
 from hw_flow.frontend.cores import Depthwise, Linear, Move, Pooling, Product, Sum
 from hw_flow.frontend.numeric import Const
 from hw_flow.frontend.regions import Integers, Plan, Region
+from hw_flow.frontend.spans import Range, accumulator, by_types, padded, row_spans, shared
 from hw_flow.frontend.thresholds import LevelFunction
 from hw_flow.frontend.weights import narrowest
 from hw_flow.ir import (
@@ -32,12 +31,7 @@ from hw_flow.ir import (
     smallest_datatype,
 )
 from hw_flow.ir.nodes import Shape
-from hw_flow.ir.tensor import FloatArray, IntArray
-
-# The golden model multiplies in float64; accumulators beyond this would not be exact there.
-_EXACT = 2**53
-
-Range = tuple[IntArray, IntArray]
+from hw_flow.ir.tensor import FloatArray
 
 
 def lower(plan: Plan, name: str) -> Graph:
@@ -48,18 +42,6 @@ def lower(plan: Plan, name: str) -> Graph:
     for region in plan.regions:
         builder.add(region)
     return Graph(name, tuple(builder.nodes), builder.tensors, (plan.source.name,), (plan.regions[-1].sink.name,))
-
-
-def ranges(weights: IntArray, low: IntArray | int, high: IntArray | int) -> Range:
-    """Exact smallest and largest accumulator of each row for inputs from ``low`` to ``high`` (one, or one per column)."""
-    positive, negative = weights.clip(min=0), weights.clip(max=0)
-    if np.size(low) == 1:
-        above, below = positive.sum(axis=1), negative.sum(axis=1)
-        return above * low + below * high, above * high + below * low
-    least, most = np.asarray(low, dtype=np.int64), np.asarray(high, dtype=np.int64)
-    bottom: np.ndarray = positive @ least + negative @ most
-    top: np.ndarray = positive @ most + negative @ least
-    return bottom, top
 
 
 @dataclass
@@ -130,7 +112,7 @@ class _Builder:
 
     def _window(self, region: Region, window: SlidingWindow, source: Tensor) -> Tensor:
         """Add a window on ``source``; returns what it makes."""
-        dtype = _padded(source, window.pad_value) if any(window.pads) else source.dtype
+        dtype = padded(source, window.pad_value) if any(window.pads) else source.dtype
         low, high = self.ranges[source.name]
         if any(window.pads):
             low, high = np.minimum(low, window.pad_value), np.maximum(high, window.pad_value)
@@ -149,7 +131,7 @@ class _Builder:
         if core.window is not None:
             source = self._window(region, core.window, source)
         matrix = core.matrix
-        span = _rows(matrix, self.ranges[source.name])
+        span = row_spans(matrix, self.ranges[source.name])
         node = MVAU(name=self._name(MVAU), inputs=(source.name,), outputs=(region.sink.name,), source=region.nodes,
                     weights=matrix, weight_dtype=narrowest(matrix), acc_dtype="")
         self._reduced(region, node, span, core.node)
@@ -172,12 +154,12 @@ class _Builder:
             part = self.tensors[name] if core.window is None else self._window(region, core.window, self.tensors[name])
             rows = slice(group * outputs, (group + 1) * outputs)
             matrix = np.ascontiguousarray(columns[rows, :, begin:end].reshape(outputs, -1))
-            spans.append(_rows(matrix, self.ranges[part.name]))
+            spans.append(row_spans(matrix, self.ranges[part.name]))
             parts.append(MVAU(name=self._name(MVAU), inputs=(part.name,), outputs=("",), source=region.nodes, weights=matrix,
                               weight_dtype=narrowest(matrix), acc_dtype="", thresholds=None))
         whole = tuple(np.concatenate(ends) for ends in zip(*spans, strict=True))
         span = whole[0], whole[1]
-        acc = _accumulator(*span, core.node)
+        acc = accumulator(*span, core.node)
         found = self._solve(region, span, core.node)
         thresholds = None if found is None else found.thresholds
         dtype = acc if found is None or thresholds is None else found.dtype
@@ -224,7 +206,7 @@ class _Builder:
                 low, high = np.minimum(low, window.pad_value), np.maximum(high, window.pad_value)
         if core.kind == "sum":
             low, high = low * taps, high * taps
-            dtype = _accumulator(low, high, core.node)
+            dtype = accumulator(low, high, core.node)
         names = {"inputs": (inputs,), "outputs": (region.sink.name,), "source": region.nodes}
         node: Node = (GlobalPool(name=self._name(GlobalPool), kind=core.kind, **names) if core.window is None
                       else Pool(name=self._name(Pool), kind=core.kind, taps=taps, **names))
@@ -254,9 +236,9 @@ class _Builder:
         inputs = tuple(source.name for source in region.sources)
         tensors = [self.tensors[name] for name in inputs]
         spans = [self.ranges[name] for name in inputs]
-        dtype = _shared(tensors)
+        dtype = shared(tensors)
         if isinstance(core.by, SlidingWindow):
-            dtype, value = _padded(tensors[0], core.by.pad_value), core.by.pad_value
+            dtype, value = padded(tensors[0], core.by.pad_value), core.by.pad_value
             spans = [(np.minimum(low, value), np.maximum(high, value)) for low, high in spans]
         if isinstance(core.by, Concat):
             wide = [(np.broadcast_to(low, tensor.channels), np.broadcast_to(high, tensor.channels))
@@ -281,9 +263,12 @@ class _Builder:
 
     def _reduced(self, region: Region, node: MVAU | VVAU | Add | Multiply, span: Range, where: str) -> None:
         """Add ``node``, whose exact results lie within ``span``, with the function of ``region`` in it or behind it."""
-        acc = _accumulator(*span, where)
+        acc = accumulator(*span, where)
         if isinstance(node, MVAU | VVAU):
             node = replace(node, acc_dtype=acc)
+        else:
+            # A join knows its inputs by their types alone, not by the ranges that they keep to.
+            acc = accumulator(*by_types(node, [self.tensors[name].limits for name in node.inputs]), where)
         found = self._solve(region, span, where)
         if found is None:
             self._node(region, node, acc, span)
@@ -304,39 +289,6 @@ class _Builder:
         node = found.node(self._numbered(found.kind), tuple(inputs), (region.sink.name,), region.nodes)
         span = None if found.span is None else (np.array([found.span[0]]), np.array([found.span[1]]))
         self._node(region, node, found.dtype, span)
-
-
-def _accumulator(low: IntArray, high: IntArray, where: str) -> str:
-    """Data type of accumulators; FlowError where float64 would not hold them exactly."""
-    most = max(-int(low.min()), int(high.max()))
-    if most >= _EXACT:
-        raise FlowError(f"{where}: accumulators reach {most:,}, more than 53 bits; quantise its input or its weights further")
-    return smallest_datatype(int(low.min()), int(high.max()))
-
-
-def _rows(matrix: IntArray, span: Range) -> Range:
-    """Range of each row of a product for inputs within ``span``, one or one per channel."""
-    low, high = span
-    if low.size > 1:
-        times = matrix.shape[1] // low.size
-        low, high = np.tile(low, times), np.tile(high, times)
-    return ranges(matrix, low, high)
-
-
-def _padded(source: Tensor, pad: int) -> str:
-    """Type that holds the elements of ``source`` and the padding."""
-    low, high = source.limits
-    if source.dtype == "BIPOLAR":
-        return source.dtype if pad in (-1, 1) else "TERNARY" if pad == 0 else smallest_datatype(min(pad, -1), max(pad, 1))
-    return source.dtype if low <= pad <= high else smallest_datatype(min(low, pad), max(high, pad))
-
-
-def _shared(tensors: Sequence[Tensor]) -> str:
-    """Type that holds the elements of all ``tensors``."""
-    if len({tensor.dtype for tensor in tensors}) == 1:
-        return tensors[0].dtype
-    low, high = min(tensor.limits[0] for tensor in tensors), max(tensor.limits[1] for tensor in tensors)
-    return "TERNARY" if (low, high) == (-1, 1) else smallest_datatype(low, high)
 
 
 def _per_channel(const: Const) -> FloatArray:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hw_flow.errors import FlowError
 from hw_flow.frontend import Program, compare, compile_qonnx
-from hw_flow.frontend.lower import ranges
+from hw_flow.frontend.spans import ranges
 from hw_flow.frontend.thresholds import LevelFunction
 from hw_flow.ir import MVAU, LabelSelect, Node, Thresholding
 from tests.hw_flow.qonnx_random import Mlp, mlps, random_mlp
