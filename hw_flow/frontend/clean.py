@@ -196,7 +196,7 @@ def _probe_batch(model: ModelWrapper, where: str) -> ModelWrapper:
                         "export it with a symbolic batch axis") from error
     ones, manys = shapes(model), shapes(probe)
     for node, name in _moving(model.graph):
-        one, many = ones[name], manys[name]
+        one, many = ones[name], manys.get(name)
         if one[0] != 1 or many != [_PROBE, *one[1:]]:
             raise FlowError(f"{node.name} ({node.op_type}): moves or mixes the batch axis (its output is {one} for one frame); "
                             "keep the batch as the first axis")
