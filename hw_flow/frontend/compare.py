@@ -74,7 +74,7 @@ def compare(program: Program, x: np.ndarray, outputs: Mapping[str, np.ndarray] |
     program.check_frames(x)
     hardware = _hardware(program, outputs, len(x))
     tally = _Tally()
-    for part in batches(x, program.reference.batch):
+    for part in batches(x, program.batch):
         _compare_batch(program, part, None if hardware is None else hardware[tally.frames:tally.frames + len(part)], tally)
         tally.frames += len(part)
     _, node, detail = tally.first or (0, None, None)

@@ -30,6 +30,9 @@ from hw_flow.storage import write_bytes, write_json
 
 _INPUT_TYPE = re.compile(r"BIPOLAR|TERNARY|BINARY|U?INT([1-9]|1[0-6])")
 
+# Integers of a batch that the golden model holds: all tensors of all frames.
+_ELEMENTS = 1 << 26
+
 
 @dataclass(frozen=True)
 class HostOp:
@@ -69,6 +72,11 @@ class Program:
     def input_frame(self) -> tuple[int, ...]:
         """Shape of one frame of the ONNX input, without the batch."""
         return tuple(self.model.get_tensor_shape(self.reference.source)[1:])
+
+    @cached_property
+    def batch(self) -> int:
+        """Frames that golden model and QONNX should take at once, so that memory stays bounded."""
+        return max(1, min(self.reference.batch, _ELEMENTS // sum(tensor.elements for tensor in self.graph.tensors.values())))
 
     def check_frames(self, x: np.ndarray) -> None:
         """Raise FlowError unless ``x`` is ``[N, *input_frame]``."""
