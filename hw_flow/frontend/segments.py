@@ -10,9 +10,10 @@ from hw_flow.errors import FlowError
 from hw_flow.frontend.thresholds import LevelFunction
 from hw_flow.ir.tensor import IntArray
 
-# Ranges that are evaluated point by point, and the most ranges and points that are looked at.
+# Ranges that are evaluated point by point, and the most ranges that are looked at, in all and per column.
 _SHORT = 16
-_BUDGET = 1 << 24
+_BUDGET = 1 << 20
+_PER_COLUMN = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +68,9 @@ def steps_of(function: LevelFunction, low: IntArray, high: IntArray, where: str)
     looked = 0
     while len(column):
         looked += len(column)
-        if looked > _BUDGET:
-            raise FlowError(f"{where}: the function before {function.last.node} changes too often to be tabulated; quantise "
-                            "to fewer levels")
+        if looked > _BUDGET + size * _PER_COLUMN:
+            raise FlowError(f"{where}: the function before {function.last.node} changes too often, or stays too near to one of its "
+                            "boundaries, to be tabulated; round to the nearest, or quantise to fewer levels")
         least, most = _bounds(function, column, a, b, size)
         same = least == most
         found.append((column[same], a[same], least[same]))

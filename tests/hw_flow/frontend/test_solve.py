@@ -194,6 +194,9 @@ def test_smallest_shift() -> None:
     ((scale_by(0.01), Power(node="square", exponent=2)), quant(0.5, 14), 100_000,
      "square: makes the function from acc to q neither rising nor falling (element 0), and a table of its 200,001 inputs is too "
      "large; insert a Quant node before it"),
+    ((scale_by(1e-3), *silu()), quant(0.5, 4, rounding_mode="FLOOR"), 100_000_000,
+     "acc: the function before q changes too often, or stays too near to one of its boundaries, to be tabulated; round to the "
+     "nearest, or quantise to fewer levels"),
     ((scale_by(0.01),), quant(0.01, 20), 100_000,
      "acc: q gives 200,001 levels, more than 65,536; quantise to 16 bits or fewer"),
     ((scale_by(0.0001), LeakyRelu(node="leaky", slope=Const.of(0.3))), quant(0.001, 14), 100_000,
