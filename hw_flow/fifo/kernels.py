@@ -58,6 +58,7 @@ class Kernel:
     loose : only steps that write wait for the beat at the end of the pipeline; the others go on.
     writer : gaps of the second process, or None.
     needs : per step of the second process the step of the first that must be over.
+    ahead : per output beat, how many steps of the next frame bring it out; None for no such beats.
     frees : per step of the first process the step of the second that must be over; below 0 in earlier frames.
     """
 
@@ -70,6 +71,7 @@ class Kernel:
     writer: IntArray | None = None
     needs: IntArray | None = None
     frees: IntArray | None = None
+    ahead: IntArray | None = None
 
 
 @singledispatch
@@ -147,7 +149,7 @@ def _window(node: SlidingWindow, graph: Graph, folding: NodeFolding, geometry: G
 def _parallel_window(geometry: Geometry, cut: bool) -> Kernel:
     """A window a beat, out of a chain that shifts with each beat that comes.
 
-    Windows behind the frame's last beat leave with empty shifts or with beats of the next frame, here always one a cycle.
+    Windows behind the frame's last beat leave with beats of the next frame, or with empty shifts if that is not there.
     Padding in front of the chain, beyond what a window spans, is counted as if the chain made it.
     """
     front, chain, _ = geometry.split()
@@ -160,7 +162,7 @@ def _parallel_window(geometry: Geometry, cut: bool) -> Kernel:
     gaps = np.ones(len(steps), dtype=np.int64)
     gaps[0] += max(0, chain.reads - geometry.reads)
     writes = np.minimum(slots, geometry.reads) - 1
-    return Kernel(gaps, (steps,), writes, 1 + int(cut) + shifts)
+    return Kernel(gaps, (steps,), writes, 1 + int(cut) + shifts, ahead=shifts if shifts.any() else None)
 
 
 @kernel.register

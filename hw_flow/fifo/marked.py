@@ -26,11 +26,16 @@ _ROUNDS = 200
 
 @dataclass(frozen=True, eq=False)
 class Arc:
-    """Event ``a`` of the sequence that holds it comes ``delay[a]`` cycles after event ``index[a]`` of sequence ``source``."""
+    """Event ``a`` of the sequence that holds it comes ``delay[a]`` cycles after event ``index[a]`` of sequence ``source``.
+
+    Where ``ahead[a]`` is k > 0, ``index[a]`` is the source's last event of a frame, and ``delay[a]`` counts k more behind it,
+    one a cycle; once the next frame begins, they are that frame's events.
+    """
 
     source: int
     index: IntArray
     delay: IntArray | int
+    ahead: IntArray | None = None
 
 
 @dataclass(eq=False)
@@ -68,9 +73,9 @@ class MarkedGraph:
         self.sequences.append(Sequence(name, gaps))
         return len(self.sequences) - 1
 
-    def wait(self, target: int, source: int, index: IntArray, delay: IntArray | int) -> None:
+    def wait(self, target: int, source: int, index: IntArray, delay: IntArray | int, ahead: IntArray | None = None) -> None:
         """Make ``target`` wait for ``source``."""
-        self.sequences[target].arcs.append(Arc(source, np.asarray(index, dtype=np.int64), delay))
+        self.sequences[target].arcs.append(Arc(source, np.asarray(index, dtype=np.int64), delay, ahead))
 
     def readers(self) -> list[list[int]]:
         """For each sequence those that wait for it."""

@@ -153,7 +153,7 @@ class _Builder:
         beats = len(own.writes)
         if not isinstance(own.latency, int):
             shown = self._steps(f"{name} (shown)", np.ones(beats, dtype=np.int64))
-            self.marked.wait(shown, process, own.writes, own.latency)
+            self.marked.wait(shown, process, own.writes, own.latency, own.ahead)
             seen = ((shown, np.arange(beats), 0),)
         else:
             seen = ((process, own.writes, own.latency),)

@@ -25,6 +25,8 @@ _NEVER = -(2**40)
 # Evaluations of each sequence in a frame; far more only happen if the graph locks up.
 _ROUNDS = 3000
 _MOST_FRAMES = 64
+# Runs in which frames learn from the run before when the next frame comes.
+_REFINEMENTS = 3
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ def predict(graph: Graph, folding: Folding, depths: Mapping[str, int], *, frames
     net = network(graph, folding, depths)
     run = Run(net)
     run.play(frames or _MOST_FRAMES, until_settled=frames is None)
+    wanted = run.frames
+    waiting = any(arc.ahead is not None for sequence in net.graph.sequences for arc in sequence.arcs)
+    for _ in range(_REFINEMENTS if waiting else 0):
+        run = Run(net, hint=run.times)
+        run.play(wanted)
     done = run.ends()
     intervals = np.diff(done)
     steady = int(np.median(intervals[len(intervals) // 2:])) if len(intervals) else 0
@@ -87,12 +94,13 @@ class Run:
 
     Attributes
     ----------
+    hint : times of a run of the same network; where a frame waits for the next one, it tells when that comes.
     pace : least cycles between the beginnings of frames at the input; 0 for a source that never pauses.
     times : of each sequence the cycle of every event.
     """
 
-    def __init__(self, net: Network, pace: int = 0) -> None:
-        self.net, self.pace = net, pace
+    def __init__(self, net: Network, pace: int = 0, hint: list[IntArray] | None = None) -> None:
+        self.net, self.pace, self.hint = net, pace, hint or []
         self.sequences = net.graph.sequences
         self.readers = net.graph.readers()
         self.frames = 0
@@ -140,12 +148,27 @@ class Run:
             index = arc.index + self.frames * self.sequences[arc.source].events
             found = source[index] if plain else np.where(index < 0, _NEVER, source[np.maximum(index, 0)])
             np.maximum(low, found + arc.delay - sequence.offsets, out=low)
+            if arc.ahead is not None and self.hint:
+                self._follow(arc, low, sequence)
         np.maximum.accumulate(low, out=low)
         low += sequence.offsets
         if np.array_equal(low, times[start:]):
             return False
         times[start:] = low
         return True
+
+    def _follow(self, arc: Arc, low: IntArray, sequence: Sequence) -> None:
+        """Delay what events of the next frame bring out, by the cycles that the run before gives those."""
+        assert arc.ahead is not None
+        events, late = self.sequences[arc.source].events, np.flatnonzero(arc.ahead)
+        following = self.hint[arc.source][(self.frames + 1) * events:(self.frames + 2) * events]
+        last = int(self.times[arc.source][-1])
+        if last < 0 or not len(following):
+            return
+        count = arc.ahead[late]
+        empty = max(0, int(following[0]) - last - 1)
+        came = np.where(count <= empty, last + count, following[np.clip(count - empty - 1, 0, events - 1)])
+        low[late] = np.maximum(low[late], came + np.asarray(arc.delay)[late] - count - sequence.offsets[late])
 
     def ends(self) -> IntArray:
         """Cycle of the last output beat of each frame."""
