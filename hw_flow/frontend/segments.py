@@ -69,8 +69,8 @@ def steps_of(function: LevelFunction, low: IntArray, high: IntArray, where: str)
     while len(column):
         looked += len(column)
         if looked > _BUDGET + size * _PER_COLUMN:
-            raise FlowError(f"{where}: the function before {function.last.node} changes too often, or stays too near to one of its "
-                            "boundaries, to be tabulated; round to the nearest, or quantise to fewer levels")
+            raise FlowError(f"{where}: the function before {function.last.node} changes too often, or stays too near to one of "
+                            "its boundaries, to be tabulated; round to the nearest, or quantise to fewer levels")
         least, most = _bounds(function, column, a, b, size)
         same = least == most
         found.append((column[same], a[same], least[same]))
