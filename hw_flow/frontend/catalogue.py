@@ -80,7 +80,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
               "equal scales), the same on all channels; one operand may be broadcast."),
         Entry(("Mul",), "Multiply, with thresholds", "Integers with whole zero points; one operand may be broadcast "
               "(squeeze and excitation)."),
-        Entry(("Concat",), "Concat", "Along the channels."),
+        Entry(("Concat",), "Concat", "Along the channels; along positions with a Reorder on each operand."),
     ),
     "Moves": (
         Entry(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast"), "nothing",
