@@ -38,7 +38,7 @@ _STAMPED: dict[str, type] = {
     "seconds": dict,
 }
 # Rooms whose code decides what a build holds.
-_ROOMS = ("ir", "frontend", "folding", "fifo", "rtl", "backends")
+_ROOMS = ("ir", "frontend", "folding", "cost", "fifo", "rtl", "backends")
 
 
 @dataclass(frozen=True)

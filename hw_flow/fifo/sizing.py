@@ -86,17 +86,15 @@ def _in_producer_beats(net: Network, beats: Mapping[str, int]) -> dict[str, int]
 def completes(graph: Graph, folding: Folding, depths: Mapping[str, int]) -> Progress:
     """Whether ``graph`` runs forever with FIFOs of ``depths``, at whatever speed.
 
-    A run of the model that repeats itself, and in which each FIFO has a place for each beat that is begun, is the proof. Else
-    frames are played without times: each sequence goes on as far as data and space allow, places reserved in the same way.
-    Order does not matter (a marked graph is persistent), so the play ends early only if every such execution does; if it does
-    not, hardware cannot lock up.
+    A step begins only when the FIFO behind has a place for its beat. A run of the model under that rule that repeats itself is
+    the proof. Else frames are played without times: each sequence goes on as far as data and space allow. Order does not matter
+    (a marked graph is persistent), so the play ends early only if every such execution does; if it does not, hardware cannot
+    lock up.
     """
-    run = Run(network(graph, folding, depths), pace=interval_cycles(graph, folding))
-    with suppress(FlowError):
-        if run.play(_MOST_FRAMES, until_settled=True) and all(
-                run.needed(buffer) <= (buffer.depth or 0) for buffer in run.net.buffers):
-            return Progress(True)
     net = network(graph, folding, depths, reserve=True)
+    with suppress(FlowError):
+        if Run(net, pace=interval_cycles(graph, folding)).play(_MOST_FRAMES, until_settled=True):
+            return Progress(True)
     sequences, readers = net.graph.sequences, net.graph.readers()
     # Per arc the event that it starts at, for every event of all frames.
     starts = [[(arc.source, (arc.index + np.arange(_FRAMES)[:, None] * sequences[arc.source].events).ravel())
