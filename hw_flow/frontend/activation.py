@@ -13,7 +13,7 @@ import numpy as np
 from hw_flow.errors import FlowError
 from hw_flow.frontend.requantise import Line, line_through
 from hw_flow.frontend.segments import Steps, steps_of
-from hw_flow.frontend.thresholds import MAX_LEVELS, LevelFunction, solve, type_of
+from hw_flow.frontend.thresholds import MAX_LEVELS, LevelFunction, thresholds_of, type_of
 from hw_flow.ir import Add, Lookup, Node, Requantise, Thresholding
 from hw_flow.ir.tensor import IntArray, Tensor, smallest_datatype
 from hw_flow.ir.thresholds import Thresholds
@@ -128,8 +128,8 @@ def solve_region(function: LevelFunction, low: IntArray, high: IntArray, where: 
     """The cheapest exact hardware for ``function``.
 
     A monotone function of up to 63 levels becomes thresholds. One of more becomes what `cost` says: thresholds (up to 1,023),
-    a table (up to 65,536 inputs), or a multiply-shift if one has the same thresholds. One that is not monotone becomes a table or
-    the difference of two multi-thresholds.
+    a table (up to 65,536 inputs), or a multiply-shift (or the sum of two) if it has the same thresholds. One that is not
+    monotone becomes a table or the difference of two multi-thresholds.
 
     Parameters
     ----------
@@ -147,21 +147,20 @@ def solve_region(function: LevelFunction, low: IntArray, high: IntArray, where: 
     if function.size == 1:
         low, high = low.min(keepdims=True), high.max(keepdims=True)
     sign = np.broadcast_to(function.sign(), low.shape)
-    falling: np.ndarray | None = sign < 0
+    falling: np.ndarray = sign < 0
     if np.isnan(sign).any():
         steps = steps_of(function, low, high, where)
-        falling = steps.monotone()
-        if falling is None:
+        found = steps.monotone()
+        if found is None:
             return _mixed(function, steps, low, high, where)
+        falling = found
     ends = np.concatenate([function(low[None]), function(high[None])])
     bottom, top = int(ends.min()), int(ends.max())
-    dtype = type_of(function.last, bottom, top)
-    if function.last.dtype == "BIPOLAR":
-        return Solution(*solve(function, low, high, where, falling=falling))
     if top - bottom > MAX_SCALED:
         raise FlowError(f"{where}: {function.last.node} gives {top - bottom + 1:,} levels, more than {MAX_SCALED + 1:,}; "
                         "quantise to 16 bits or fewer")
-    thresholds = merged(solve(function, low, high, where, limit=MAX_SCALED, falling=falling)[0])
+    exact, dtype = thresholds_of(function, low, high, falling)
+    thresholds = merged(exact)
     if thresholds.levels <= _FEW:
         return Solution(thresholds, dtype)
     choices: list[Function] = [thresholds] if thresholds.levels <= MAX_LEVELS else []

@@ -120,8 +120,8 @@ TAIL = f"""## Functions
 Everything between integers and a quantiser is one function of an integer, evaluated exactly over its whole range. It becomes
 
 * thresholds inside the layer's unit: monotone, up to {MAX_LEVELS:,} levels; up to 6 bits nothing else is considered;
-* multiply, add and shift (shift at most {MAX_SHIFT}), where a line gives the very same thresholds, up to {MAX_SCALED
-+ 1:,} levels;
+* multiply, add and shift (shift at most {MAX_SHIFT}), where a line, or the sum of two, gives the same thresholds, up to
+  {MAX_SCALED + 1:,} levels;
 * a table, up to {MAX_TABLE:,} inputs and {MAX_ENTRIES:,} entries of all channels;
 * the difference of two multi-thresholds, if it both rises and falls;
 

@@ -9,15 +9,12 @@ from fractions import Fraction
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from hw_flow.errors import FlowError
 from hw_flow.frontend.ops import Op
 from hw_flow.frontend.quantisers import Quantiser
 from hw_flow.ir.tensor import FloatArray, IntArray, smallest_datatype
 from hw_flow.ir.thresholds import Thresholds
 
 MAX_LEVELS = 1023
-# Ranges up to this are evaluated point by point where monotonicity does not follow from the operators.
-EXHAUSTIVE = 1 << 16
 
 
 @dataclass(eq=False)
@@ -70,41 +67,23 @@ class LevelFunction:
         return sign
 
 
-def solve(function: LevelFunction, low: IntArray, high: IntArray, where: str, *, limit: int = MAX_LEVELS,
-          falling: np.ndarray | None = None) -> tuple[Thresholds, str]:
-    """Thresholds (one row per element, or one for all) and the data type of their result.
+def thresholds_of(function: LevelFunction, low: IntArray, high: IntArray, falling: np.ndarray) -> tuple[Thresholds, str]:
+    """Thresholds of a monotone function, one row per column, and the data type of their result.
 
     Parameters
     ----------
-    low, high : the exact range of the integer, int64 ``[E]``.
-    limit : most thresholds per row.
-    falling : which rows fall, where that is known; bool ``[E]``.
-
-    Raises
-    ------
-    FlowError : the region is not monotone, or has too many levels.
+    low, high : the exact range of the integer, int64 ``[C]``.
+    falling : which columns fall, bool ``[C]``.
     """
-    if function.size == 1:
-        low, high = low.min(keepdims=True), high.max(keepdims=True)
-    sign = np.broadcast_to(function.sign(), low.shape) if falling is None else np.where(falling, -1.0, 1.0)
-    if np.isnan(sign).any():
-        sign = _exhaustive_sign(function, low, high, where)
     ends = np.concatenate([function(low[None]), function(high[None])])
-    bottom, top = int(ends.min()), int(ends.max())
     bipolar = function.last.dtype == "BIPOLAR"
-    step = 2 if bipolar else 1
-    if bipolar:
-        bottom, top = -1, 1
-    elif (top - bottom) // step > limit:
-        raise FlowError(f"{where}: {function.last.node} needs {top - bottom:,} thresholds per channel, more than {limit:,}; "
-                        "quantise to 8 bits or fewer")
+    bottom, top, step = (-1, 1, 2) if bipolar else (int(ends.min()), int(ends.max()), 1)
     dtype = type_of(function.last, bottom, top)
     if bottom == top:
-        return _constant(bottom, dtype, sign < 0, low, high), dtype
+        return _constant(bottom, dtype, falling, low, high), dtype
     levels = np.arange(bottom + step, top + 1, step)[:, None]
-    values = _bisect(function, levels, sign < 0, low, high)
-    values = np.sort(values, axis=0).T
-    return Thresholds(values, sign < 0, bottom, step), dtype
+    values = np.sort(_bisect(function, levels, falling, low, high), axis=0).T
+    return Thresholds(values, falling, bottom, step), dtype
 
 
 def _constant(level: int, dtype: str, falling: np.ndarray, low: IntArray, high: IntArray) -> Thresholds:
@@ -136,25 +115,3 @@ def _bisect(function: LevelFunction, levels: IntArray, falling: np.ndarray, low:
         last = np.where(open_ & reached, middle, last)
         first = np.where(open_ & ~reached, middle + 1, first)
     return last
-
-
-def _exhaustive_sign(function: LevelFunction, low: IntArray, high: IntArray, where: str) -> FloatArray:
-    span = int((high - low).max()) + 1
-    culprit = next(op.node for op in function.ops if np.isnan(op.sign()).any())
-    if span > EXHAUSTIVE:
-        raise FlowError(f"{culprit}: is not known to be monotone, and the accumulator of {where} has {span:,} values, too many "
-                        "to try; use a monotone activation, or fewer bits before it")
-    rising, falling = np.ones(low.size, dtype=bool), np.ones(low.size, dtype=bool)
-    previous = function(low[None])
-    chunk = max(1, (1 << 20) // low.size)
-    for begin in range(1, span, chunk):
-        points = low + np.arange(begin, min(begin + chunk, span))[:, None]
-        levels = function(np.minimum(points, high))
-        steps = np.diff(np.concatenate([previous, levels]), axis=0)
-        rising &= (steps >= 0).all(axis=0)
-        falling &= (steps <= 0).all(axis=0)
-        previous = levels[-1:]
-    if not (rising | falling).all():
-        raise FlowError(f"{culprit}: makes the function from {where} to {function.last.node} neither rising nor falling (element "
-                        f"{int(np.argmin(rising | falling))}); thresholds cannot express it, use a monotone activation")
-    return np.where(rising, 1.0, -1.0)
