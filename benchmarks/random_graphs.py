@@ -8,7 +8,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -178,7 +178,7 @@ def report(rows: list[Row], first: int, seconds: float) -> None:
     ]
     save("random_graphs", title="Random networks of all operators, QONNX against Verilator", command=f"python benchmarks/"
          f"random_graphs.py --graphs {len(rows)} --seed {first}", columns=("outcome", "networks"), rows=sorted(outcomes.items()),
-         notes=notes, data=[asdict(row) for row in rows])
+         notes=notes, data={row.seed: row.outcome for row in rows})
 
 
 if __name__ == "__main__":
