@@ -19,7 +19,7 @@ from hw_flow.folding.check import check, check_node, node_names
 from hw_flow.folding.choose import complete
 from hw_flow.folding.rules import Limit, parallel_limits
 from hw_flow.folding.values import Folding, FoldingPlan, NodeFolding, RamStyle, ResType, Style
-from hw_flow.ir import VVAU, Graph, Node, Pool, SlidingWindow
+from hw_flow.ir import VVAU, GlobalPool, Graph, Node, Pool, SlidingWindow
 from hw_flow.storage import write_json
 
 _ALIASES = {
@@ -78,6 +78,9 @@ def read(path: Path, graph: Graph) -> FoldingPlan:
         if name not in nodes:
             if kind in _FINN_ONLY or kind in _OPTIONAL:
                 notes.append(f"{key}: ignored, graph '{graph.name}' has no such node")
+                continue
+            if kind in ("SlidingWindow", "Pool") and any(isinstance(node, GlobalPool) for node in graph):
+                notes.append(f"{key}: ignored, graph '{graph.name}' pools whole maps without a window")
                 continue
             raise FlowError(f"{path}: node '{key}' is not in graph '{graph.name}'; its nodes: {node_names(graph)}")
         if name in given:

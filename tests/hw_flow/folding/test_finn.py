@@ -8,6 +8,7 @@ import pytest
 from hw_flow import folding
 from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
+from hw_flow.ir import GlobalPool, Graph, Tensor
 from tests.hw_flow.graphs import mlp
 from tests.hw_flow.maps import cnv, convolutions
 
@@ -168,3 +169,15 @@ def test_activations_that_finn_keeps_apart_are_not_matched_by_number(tmp_path):
         del entries[name]
     plan = folding.read(save(tmp_path / "f.json", {**entries, "MVAU_hls_1": {"PE": 10, "SIMD": 8}}), graph)
     assert "Thresholding_rtl_0: ignored, the file has more nodes of this kind than graph 'mlp'" in plan.notes
+
+
+def test_a_window_around_a_global_pool_is_noted(tmp_path):
+    tensors = {"x": Tensor("x", (4, 4, 2), "UINT2"), "y": Tensor("y", (1, 1, 2), "UINT6")}
+    graph = Graph("pooled", (GlobalPool(name="GlobalPool_0", inputs=("x",), outputs=("y",), kind="sum"),), tensors, ("x",), ("y",))
+    entries = {"ConvolutionInputGenerator_rtl_0": {"SIMD": 1}, "Pool_hls_0": {"PE": 1}, "GlobalAccPool_hls_0": {"PE": 2}}
+    plan = folding.read(save(tmp_path / "f.json", entries), graph)
+    assert plan["GlobalPool_0"] == NodeFolding(2)
+    assert plan.notes == (
+        "ConvolutionInputGenerator_rtl_0: ignored, graph 'pooled' pools whole maps without a window",
+        "Pool_hls_0: ignored, graph 'pooled' pools whole maps without a window",
+    )
