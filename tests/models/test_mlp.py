@@ -131,7 +131,8 @@ def test_calibration_follows_the_size_of_the_activations() -> None:
     [
         (
             "resnet",
-            "unknown network 'resnet'; presets are tfc, sfc, lfc, jet, kws, nid, digits, or give inputs, hidden and classes",
+            "unknown network 'resnet'; presets are tfc, sfc, lfc, jet, kws, nid, digits, cnv, lenet5, mnist_cnn, vgg10, resnet8,"
+            " resnet18, mobilenet_v1, ds_cnn, digits_cnn, or give inputs, hidden and classes",
         ),
         ({"inputs": 4, "hidden": [4]}, "model: 'classes' is missing; give inputs, hidden and classes, or the name of a preset"),
         (

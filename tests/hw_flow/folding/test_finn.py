@@ -173,7 +173,8 @@ def test_activations_that_finn_keeps_apart_are_not_matched_by_number(tmp_path):
 
 def test_a_window_around_a_global_pool_is_noted(tmp_path):
     tensors = {"x": Tensor("x", (4, 4, 2), "UINT2"), "y": Tensor("y", (1, 1, 2), "UINT6")}
-    graph = Graph("pooled", (GlobalPool(name="GlobalPool_0", inputs=("x",), outputs=("y",), kind="sum"),), tensors, ("x",), ("y",))
+    pool = GlobalPool(name="GlobalPool_0", inputs=("x",), outputs=("y",), kind="sum")
+    graph = Graph("pooled", (pool,), tensors, ("x",), ("y",))
     entries = {"ConvolutionInputGenerator_rtl_0": {"SIMD": 1}, "Pool_hls_0": {"PE": 1}, "GlobalAccPool_hls_0": {"PE": 2}}
     plan = folding.read(save(tmp_path / "f.json", entries), graph)
     assert plan["GlobalPool_0"] == NodeFolding(2)
