@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +15,7 @@ from hw_flow.codesign.executor import DaskExecutor, FatalError, Outcome, SerialE
 from hw_flow.codesign.problem import Problem, load
 from hw_flow.codesign.progress import Progress, Silent
 from hw_flow.codesign.results import Store, evaluate_cached
+from hw_flow.codesign.stopping import Stopping
 from hw_flow.codesign.study import Proposal, Study
 from hw_flow.codesign.summary import summarise
 from hw_flow.errors import FlowError
@@ -63,10 +62,11 @@ def run(
     if file.exists() and load(file).model_dump(exclude={"search"}) != problem.model_dump(exclude={"search"}):
         raise FlowError(f"{directory}: holds the search of another problem; give an empty folder as --output")
     directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory), _stoppable():
+    stopping = Stopping()
+    with _locked(directory), stopping.handled():
         _check_version(directory, evaluator.version)
         write_text(file, text)
-        return _Loop(problem, directory, evaluator, progress or Silent()).run()
+        return _Loop(problem, directory, evaluator, progress or Silent(), stopping).run()
 
 
 def resume(directory: Path, evaluator: Evaluator | None = None, progress: Progress | None = None) -> dict[str, Any]:
@@ -124,25 +124,13 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let SIGTERM, which batch systems send before they kill, stop the search as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 @dataclass
 class _Loop:
     problem: Problem
     directory: Path
     evaluator: Evaluator
     progress: Progress
+    stopping: Stopping
     flying: dict[str, Proposal] = field(default_factory=dict)
     reused: int = 0
     failures: int = 0
@@ -167,7 +155,8 @@ class _Loop:
         except KeyboardInterrupt:
             interrupted = True
             self._note("interrupted")
-            self._collect()
+            with self.stopping.held():
+                self._collect()
         finally:
             self.progress.stop()
             summary = summarise(self.problem, self.study, self.store, complete=complete, reused=self.reused)
@@ -209,7 +198,9 @@ class _Loop:
         return {"problem": self.problem.model_dump(mode="json"), "directory": str(self.directory.resolve()), "base": self.base}
 
     def _search(self, executor: SerialExecutor | DaskExecutor) -> None:
-        for proposal in self.study.recover():
+        with self.stopping.held():
+            left = self.study.recover()
+        for proposal in left:
             self._start(executor, proposal)
         self._fill(executor)
         while self.flying:
@@ -222,7 +213,8 @@ class _Loop:
             if time.monotonic() > self.deadline:
                 self._note(f"time limit of {self.problem.search.time_limit_s:g} s reached")
                 break
-            proposal = self.study.ask()
+            with self.stopping.held():
+                proposal = self.study.ask()
             if proposal is None:
                 break
             self._start(executor, proposal)
@@ -253,7 +245,8 @@ class _Loop:
         self._note(f"{proposal.key} {proposal.point.label}: {outcome.status}: {outcome.error}\n{outcome.detail}")
         if outcome.fatal:
             raise FatalError(f"{proposal.point.label}: {outcome.error}")
-        again = self.study.fail(proposal, outcome.error, retry=outcome.status == "died")
+        with self.stopping.held():
+            again = self.study.fail(proposal, outcome.error, retry=outcome.status == "died")
         self.failures += not again
         self.progress.say(f"{proposal.point.label}: {outcome.error}{'; tried again' if again else ''}")
         if self.failures >= _HOPELESS and not any(self.study.measured.values()):
@@ -269,7 +262,8 @@ class _Loop:
                 self._tell(proposal, result, "measured")
 
     def _tell(self, proposal: Proposal, result: dict[str, Any], how: str) -> None:
-        self.study.tell(proposal, result)
+        with self.stopping.held():
+            self.study.tell(proposal, result)
         shown = ", ".join(f"{name} {result['metrics'][name]['value']:g}" for name in self.problem.objectives)
         self._note(f"{proposal.key} {proposal.origin} {proposal.point.label}: {how}: {shown}")
         self.progress.advance(self.study.done, self._best())
