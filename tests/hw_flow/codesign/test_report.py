@@ -90,7 +90,7 @@ def test_clock_and_lines_off_a_terminal() -> None:
 
 
 def test_command_line_runs_resumes_and_prints_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "default_evaluator", lambda: fakes.FAKE)
+    monkeypatch.setattr(loop, "default_evaluator", lambda _problem: fakes.FAKE)
     (tmp_path / "p.yaml").write_text(PROBLEM)
     output = str(tmp_path / "out")
     shown = CliRunner().invoke(app, ["run", str(tmp_path / "p.yaml"), "--output", output])
