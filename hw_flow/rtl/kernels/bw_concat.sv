@@ -64,24 +64,19 @@ module bw_concat #(
     end
   end
 
-  if (OutputRegister) begin : gen_out
-    bw_spill_register #(
-      .Width(Width)
-    ) u_out (
-      .clk_i(clk_i),
-      .rst_ni(rst_ni),
-      .valid_i(valid),
-      .ready_o(ready),
-      .data_i(data),
-      .valid_o(valid_o),
-      .ready_i(ready_i),
-      .data_o(data_o)
-    );
-  end else begin : gen_no_out
-    assign ready   = ready_i;
-    assign valid_o = valid;
-    assign data_o  = data;
-  end
+  bw_spill_register #(
+    .Width(Width),
+    .Cut(OutputRegister)
+  ) u_out (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(valid),
+    .ready_o(ready),
+    .data_i(data),
+    .valid_o(valid_o),
+    .ready_i(ready_i),
+    .data_o(data_o)
+  );
 
 `ifndef SYNTHESIS
   bw_stream_check #(

@@ -37,24 +37,19 @@ module bw_constant #(
     end
   end
 
-  if (OutputRegister) begin : gen_out
-    bw_spill_register #(
-      .Width(OutWidth)
-    ) u_out (
-      .clk_i(clk_i),
-      .rst_ni(rst_ni),
-      .valid_i(valid_q[Stages-1]),
-      .ready_o(result_ready),
-      .data_i(result_i),
-      .valid_o(valid_o),
-      .ready_i(ready_i),
-      .data_o(data_o)
-    );
-  end else begin : gen_no_out
-    assign result_ready = ready_i;
-    assign valid_o = valid_q[Stages-1];
-    assign data_o = result_i;
-  end
+  bw_spill_register #(
+    .Width(OutWidth),
+    .Cut(OutputRegister)
+  ) u_out (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(valid_q[Stages-1]),
+    .ready_o(result_ready),
+    .data_i(result_i),
+    .valid_o(valid_o),
+    .ready_i(ready_i),
+    .data_o(data_o)
+  );
 
 `ifndef SYNTHESIS
   bw_stream_check #(

@@ -118,24 +118,19 @@ module bw_global_pool #(
     );
   end
 
-  if (OutputRegister) begin : gen_out
-    bw_spill_register #(
-      .Width(Pe * OutWidth)
-    ) u_out (
-      .clk_i(clk_i),
-      .rst_ni(rst_ni),
-      .valid_i(result_valid_q),
-      .ready_o(result_ready),
-      .data_i(result_q),
-      .valid_o(valid_o),
-      .ready_i(ready_i),
-      .data_o(data_o)
-    );
-  end else begin : gen_no_out
-    assign result_ready = ready_i;
-    assign valid_o = result_valid_q;
-    assign data_o = result_q;
-  end
+  bw_spill_register #(
+    .Width(Pe * OutWidth),
+    .Cut(OutputRegister)
+  ) u_out (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(result_valid_q),
+    .ready_o(result_ready),
+    .data_i(result_q),
+    .valid_o(valid_o),
+    .ready_i(ready_i),
+    .data_o(data_o)
+  );
 
 `ifndef SYNTHESIS
   bw_stream_check #(

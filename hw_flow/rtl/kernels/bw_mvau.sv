@@ -120,60 +120,44 @@ module bw_mvau #(
     );
   end
 
-  if (ThresholdBits == 0) begin : gen_raw
-    assign result_valid = sum_valid[0];
-    for (genvar p = 0; p < Pe; p++) begin : gen_lane
-      assign result[p] = OutWidth'($signed(sum[p]));
-    end
-    assign table_addr_o = '0;
-    logic unused;
-    assign unused = &{1'b0, table_i};
-  end else begin : gen_threshold
-    bw_threshold #(
-      .Pe(Pe),
-      .InWidth(SumWidth),
-      .InSigned(1'b1),
-      .ThresholdWidth(ThresholdWidth),
-      .Bits(ThresholdBits),
-      .Folds(ThresholdFolds),
-      .Descending(Descending),
-      .Base(Base),
-      .OutWidth(OutWidth),
-      .TableLatency(TableLatency),
-      .Flat(Flat)
-    ) u_threshold (
-      .clk_i(clk_i),
-      .rst_ni(rst_ni),
-      .en_i(en),
-      .valid_i(sum_valid[0]),
-      .data_i(sum),
-      .addr_o(table_addr_o),
-      .table_i(table_i),
-      .valid_o(result_valid),
-      .data_o(result)
-    );
-  end
+  bw_activation #(
+    .Pe(Pe),
+    .InWidth(SumWidth),
+    .ThresholdBits(ThresholdBits),
+    .ThresholdWidth(ThresholdWidth),
+    .ThresholdFolds(ThresholdFolds),
+    .Descending(Descending),
+    .Base(Base),
+    .TableLatency(TableLatency),
+    .Flat(Flat),
+    .OutWidth(OutWidth)
+  ) u_activation (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .en_i(en),
+    .valid_i(sum_valid[0]),
+    .data_i(sum),
+    .table_addr_o(table_addr_o),
+    .table_i(table_i),
+    .valid_o(result_valid),
+    .data_o(result)
+  );
 
-  if (OutputRegister) begin : gen_out
-    // A result comes every SynapseFold cycles at most.
-    bw_spill_register #(
-      .Width(Pe * OutWidth),
-      .HalfRate(SynapseFold > 1)
-    ) u_out (
-      .clk_i(clk_i),
-      .rst_ni(rst_ni),
-      .valid_i(result_valid),
-      .ready_o(result_ready),
-      .data_i(result),
-      .valid_o(valid_o),
-      .ready_i(ready_i),
-      .data_o(data_o)
-    );
-  end else begin : gen_no_out
-    assign result_ready = ready_i;
-    assign valid_o = result_valid;
-    assign data_o = result;
-  end
+  // A result comes every SynapseFold cycles at most.
+  bw_spill_register #(
+    .Width(Pe * OutWidth),
+    .HalfRate(SynapseFold > 1),
+    .Cut(OutputRegister)
+  ) u_out (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(result_valid),
+    .ready_o(result_ready),
+    .data_i(result),
+    .valid_o(valid_o),
+    .ready_i(ready_i),
+    .data_o(data_o)
+  );
 
   logic unused_valid;
   assign unused_valid = &{1'b0, sum_valid};

@@ -80,24 +80,19 @@ module bw_parallel_window #(
   logic [ColumnWidth-1:0] column;
   logic [RowWidth-1:0] row;
 
-  if (InputRegister) begin : gen_in
-    bw_spill_register #(
-      .Width(BeatWidth)
-    ) u_in (
-      .clk_i(clk_i),
-      .rst_ni(rst_ni),
-      .valid_i(valid_i),
-      .ready_o(ready_o),
-      .data_i(data_i),
-      .valid_o(valid),
-      .ready_i(en),
-      .data_o(data)
-    );
-  end else begin : gen_no_in
-    assign ready_o = en;
-    assign valid = valid_i;
-    assign data = data_i;
-  end
+  bw_spill_register #(
+    .Width(BeatWidth),
+    .Cut(InputRegister)
+  ) u_in (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(valid_i),
+    .ready_o(ready_o),
+    .data_i(data_i),
+    .valid_o(valid),
+    .ready_i(en),
+    .data_o(data)
+  );
 
   assign en      = !valid_q || ready_i;
   assign hit     = wait_q[WaitWidth-1];

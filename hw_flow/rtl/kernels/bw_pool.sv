@@ -132,25 +132,20 @@ module bw_pool #(
     end
   end
 
-  if (OutputRegister) begin : gen_out
-    bw_spill_register #(
-      .Width(Pe * OutWidth),
-      .HalfRate(Beats > 1)
-    ) u_out (
-      .clk_i(clk_i),
-      .rst_ni(rst_ni),
-      .valid_i(result_valid),
-      .ready_o(result_ready),
-      .data_i(result),
-      .valid_o(valid_o),
-      .ready_i(ready_i),
-      .data_o(data_o)
-    );
-  end else begin : gen_no_out
-    assign result_ready = ready_i;
-    assign valid_o = result_valid;
-    assign data_o = result;
-  end
+  bw_spill_register #(
+    .Width(Pe * OutWidth),
+    .HalfRate(Beats > 1),
+    .Cut(OutputRegister)
+  ) u_out (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(result_valid),
+    .ready_o(result_ready),
+    .data_i(result),
+    .valid_o(valid_o),
+    .ready_i(ready_i),
+    .data_o(data_o)
+  );
 
 `ifndef SYNTHESIS
   bw_stream_check #(

@@ -4,10 +4,11 @@
 ///
 /// Latency 1 cycle. Full (HalfRate == 0): two registers, one beat a cycle. HalfRate == 1: one
 /// register and no multiplexer, one beat in two cycles, for producers that need no more.
-/// ready_o depends on registers only.
+/// ready_o depends on registers only. Cut == 0: wires, for kernels whose user decides.
 module bw_spill_register #(
   parameter int unsigned Width = 8,
-  parameter bit HalfRate = 1'b0
+  parameter bit HalfRate = 1'b0,
+  parameter bit Cut = 1'b1
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
@@ -19,7 +20,13 @@ module bw_spill_register #(
   output logic [Width-1:0] data_o
 );
 
-  if (HalfRate) begin : gen_half
+  if (!Cut) begin : gen_wires
+    assign ready_o = ready_i;
+    assign valid_o = valid_i;
+    assign data_o  = data_i;
+    logic unused;
+    assign unused = &{1'b0, clk_i, rst_ni};
+  end else if (HalfRate) begin : gen_half
     logic valid_q;
     logic [Width-1:0] data_q;
     always_ff @(posedge clk_i) begin

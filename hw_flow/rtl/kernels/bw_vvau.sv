@@ -32,9 +32,9 @@ module bw_vvau #(
   parameter bit OutputRegister = 1'b1,        // 0 where ready_i comes from a FIFO's registers
   localparam int unsigned Words = (Channels / Pe) * (Taps / Simd),
   localparam int unsigned WeightAddrWidth = Words > 1 ? $clog2(Words) : 1,
-  localparam int unsigned Tables = ThresholdBits == 0 ? 1 : Flat ? 2 ** ThresholdBits - 1 : ThresholdBits,
-  localparam int unsigned IndexWidth =
-      $clog2(ThresholdFolds) + (Flat || ThresholdBits == 0 ? 0 : ThresholdBits - 1),
+  localparam int unsigned Bits = ThresholdBits > 0 ? ThresholdBits : 1,
+  localparam int unsigned Tables = Flat ? 2 ** Bits - 1 : Bits,
+  localparam int unsigned IndexWidth = $clog2(ThresholdFolds) + (Flat ? 0 : Bits - 1),
   localparam int unsigned TableAddrWidth = IndexWidth > 0 ? IndexWidth : 1,
   localparam int unsigned TableWidth = ThresholdWidth + 32'(Descending)
 ) (
@@ -126,59 +126,43 @@ module bw_vvau #(
     );
   end
 
-  if (ThresholdBits == 0) begin : gen_raw
-    assign result_valid = sum_valid[0];
-    for (genvar p = 0; p < Pe; p++) begin : gen_lane
-      assign result[p] = OutWidth'($signed(sum[p]));
-    end
-    assign table_addr_o = '0;
-    logic unused;
-    assign unused = &{1'b0, table_i};
-  end else begin : gen_threshold
-    bw_threshold #(
-      .Pe(Pe),
-      .InWidth(SumWidth),
-      .InSigned(1'b1),
-      .ThresholdWidth(ThresholdWidth),
-      .Bits(ThresholdBits),
-      .Folds(ThresholdFolds),
-      .Descending(Descending),
-      .Base(Base),
-      .OutWidth(OutWidth),
-      .TableLatency(TableLatency),
-      .Flat(Flat)
-    ) u_threshold (
-      .clk_i(clk_i),
-      .rst_ni(rst_ni),
-      .en_i(en),
-      .valid_i(sum_valid[0]),
-      .data_i(sum),
-      .addr_o(table_addr_o),
-      .table_i(table_i),
-      .valid_o(result_valid),
-      .data_o(result)
-    );
-  end
+  bw_activation #(
+    .Pe(Pe),
+    .InWidth(SumWidth),
+    .ThresholdBits(ThresholdBits),
+    .ThresholdWidth(ThresholdWidth),
+    .ThresholdFolds(ThresholdFolds),
+    .Descending(Descending),
+    .Base(Base),
+    .TableLatency(TableLatency),
+    .Flat(Flat),
+    .OutWidth(OutWidth)
+  ) u_activation (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .en_i(en),
+    .valid_i(sum_valid[0]),
+    .data_i(sum),
+    .table_addr_o(table_addr_o),
+    .table_i(table_i),
+    .valid_o(result_valid),
+    .data_o(result)
+  );
 
-  if (OutputRegister) begin : gen_out
-    bw_spill_register #(
-      .Width(Pe * OutWidth),
-      .HalfRate(Beats > 1)
-    ) u_out (
-      .clk_i(clk_i),
-      .rst_ni(rst_ni),
-      .valid_i(result_valid),
-      .ready_o(result_ready),
-      .data_i(result),
-      .valid_o(valid_o),
-      .ready_i(ready_i),
-      .data_o(data_o)
-    );
-  end else begin : gen_no_out
-    assign result_ready = ready_i;
-    assign valid_o = result_valid;
-    assign data_o = result;
-  end
+  bw_spill_register #(
+    .Width(Pe * OutWidth),
+    .HalfRate(Beats > 1),
+    .Cut(OutputRegister)
+  ) u_out (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .valid_i(result_valid),
+    .ready_o(result_ready),
+    .data_i(result),
+    .valid_o(valid_o),
+    .ready_i(ready_i),
+    .data_o(data_o)
+  );
 
   logic unused_valid;
   assign unused_valid = &{1'b0, sum_valid};
