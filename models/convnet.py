@@ -7,14 +7,12 @@ from dataclasses import asdict, dataclass, fields
 from math import prod
 from typing import Any, cast
 
-import brevitas.nn as qnn
-import torch
 from torch import Tensor, nn
 
-from models import quantisers
 from models.bits import BitConfig
 from models.errors import ModelError
-from models.layer import Centre, Extras, Layer, OutputNorm, Shape, Site, activation
+from models.layer import Extras, Layer, OutputNorm, Shape, Site, activation
+from models.network import QuantNetwork
 from models.units import Conv, Dense, GlobalPool, MaxPool, Residual, Size, Unit, unit_of, weighted
 
 # Roundings of the sum of two quantised tensors: two products with the scale, and the sum.
@@ -115,15 +113,12 @@ class Join(nn.Module):
         return joined
 
 
-class ConvNet(nn.Module):
+class ConvNet(QuantNetwork):
     """A quantised convolutional network; ``[N, C, H, W]`` in [0, 1], or flat ``[N, C*H*W]``, to logits ``[N, classes]``."""
 
     def __init__(self, spec: ConvSpec, bits: BitConfig | str | Mapping[str, Any]) -> None:
-        super().__init__()
+        super().__init__(BitConfig.parse(bits, spec.layers))
         self.spec = spec
-        self.bits = BitConfig.parse(bits, spec.layers)
-        self.centre = None if self.bits.input.startswith("UINT") else Centre()
-        self.quant_input = qnn.QuantIdentity(act_quant=quantisers.input_quantiser(self.bits.input, self.bits.input_scale))
         self.joined = _before_joins(spec)
         layers = nn.ModuleList(self._layer(index, unit, size) for index, (unit, size) in enumerate(spec.weighted))
         self.layers = cast("Sequence[Layer]", layers)  # a ModuleList does not say of what
@@ -155,15 +150,6 @@ class ConvNet(nn.Module):
             size = unit.after(size)
         return joins
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits ``[N, classes]``."""
-        return self.classify(self.quantise(x))
-
-    def quantise(self, x: Tensor) -> Tensor:
-        """The quantised input, in the shape of ``x``; it has nothing to learn, so training does it once."""
-        quantised: Tensor = self.quant_input(x if self.centre is None else self.centre(x))
-        return quantised
-
     def classify(self, x: Tensor) -> Tensor:
         """Logits ``[N, classes]`` of a quantised input."""
         if x.dim() == 2:
@@ -194,8 +180,7 @@ class ConvNet(nn.Module):
         pooled, size = 0, self.spec.input_shape
 
         def take(layer: Layer) -> Layer:
-            if layer.activation is not None:
-                found.append(Site(layer.activation, layer.activation_type or "", layer, pooled))
+            found.extend(layer.sites(pooled))
             return layer
 
         for unit in self.spec.units:
@@ -210,34 +195,6 @@ class ConvNet(nn.Module):
             pooled = prod(size[1:]) if isinstance(unit, GlobalPool) else 0
             size = unit.after(size)
         return found
-
-    def clip_weights(self) -> None:
-        """Clamp the weights of BIPOLAR and constant-scale layers to [-1, 1], after an optimiser step."""
-        for layer in self.layers:
-            layer.clip_weights()
-
-    def reset_scales(self) -> None:
-        """Set all learned weight scales from the present weights."""
-        for layer in self.layers:
-            layer.reset_weight_scale()
-
-    def calibrate(self, x: Tensor) -> None:
-        """Set learned activation scales from a batch of inputs, layer by layer, for networks without BatchNormalization."""
-        training = self.training
-        self.eval()
-
-        def before(layer: Layer) -> Any:
-            def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-                layer.calibrate(float(_plain(inputs[0]).std()))
-            return hook
-
-        active = [layer for layer in self.layers if layer.activation is not None]
-        hooks = [layer.activation.register_forward_pre_hook(before(layer)) for layer in active if layer.activation is not None]
-        with torch.no_grad():
-            self(x)
-        for hook in hooks:
-            hook.remove()
-        self.train(training)
 
 
 def _before_joins(spec: ConvSpec) -> set[int]:

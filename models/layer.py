@@ -177,6 +177,10 @@ class Layer(nn.Module):
         narrow = quantisers.weight_narrow(self.weight_type)
         quantisers.set_scale(self.linear.weight_quant.tensor_quant, scale, self.weight_type, self.weight_scale, narrow)
 
+    def sites(self, roundings: int = 0) -> list[Site]:
+        """Its activation quantiser, if it has one; ``roundings`` as for `Site`."""
+        return [] if self.activation is None else [Site(self.activation, self.activation_type or "", self, roundings)]
+
     def calibrate(self, std: float) -> None:
         """Set a learned activation scale for pre-activations of standard deviation ``std``."""
         if self.activation is not None and self.activation_type is not None:

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, cast
 
-import brevitas.nn as qnn
-import torch
 from torch import Tensor, nn
 
-from models import quantisers
 from models.bits import BitConfig
 from models.errors import ModelError
-from models.layer import Centre, Extras, Layer, OutputNorm, Shape, Site
+from models.layer import Extras, Layer, OutputNorm, Shape, Site
+from models.network import QuantNetwork
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class MLPSpec:
         return cls(**data)
 
 
-class MLP(nn.Module):
+class MLP(QuantNetwork):
     """A quantised fully connected network; ``[N, inputs]`` (or ``[N, ...]``, flattened) to logits ``[N, classes]``.
 
     Inputs are floats in [0, 1].
@@ -99,11 +97,9 @@ class MLP(nn.Module):
         dropout: float = 0.0,
         output_norm: bool = True,
     ) -> None:
-        super().__init__()
-        self.spec = MLPSpec(inputs, tuple(hidden), classes, batch_norm, bias, dropout, output_norm)
-        self.bits = BitConfig.parse(bits, self.spec.layers)
-        self.centre = None if self.bits.input.startswith("UINT") else Centre()
-        self.quant_input = qnn.QuantIdentity(act_quant=quantisers.input_quantiser(self.bits.input, self.bits.input_scale))
+        spec = MLPSpec(inputs, tuple(hidden), classes, batch_norm, bias, dropout, output_norm)
+        super().__init__(BitConfig.parse(bits, spec.layers))
+        self.spec = spec
         layers = nn.ModuleList(self._layer(index) for index in range(self.spec.layers))
         self.layers = cast("Sequence[Layer]", layers)  # a ModuleList does not say of what
         self.output_norm = OutputNorm() if output_norm else None
@@ -114,16 +110,9 @@ class MLP(nn.Module):
         extras = Extras(spec.bias, norm, 0.0 if last else spec.dropout, norm or (spec.batch_norm and spec.output_norm))
         return Layer(Shape(spec.widths[index], spec.widths[index + 1]), self.bits, index, extras, activate=not last)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits ``[N, classes]``."""
-        return self.classify(self.quantise(x))
-
     def quantise(self, x: Tensor) -> Tensor:
-        """The quantised input ``[N, inputs]``; it has nothing to learn, so training does it once."""
-        if x.dim() > 2:
-            x = x.flatten(1)
-        quantised: Tensor = self.quant_input(x if self.centre is None else self.centre(x))
-        return quantised
+        """The quantised input ``[N, inputs]``."""
+        return super().quantise(x.flatten(1) if x.dim() > 2 else x)
 
     def classify(self, x: Tensor) -> Tensor:
         """Logits ``[N, classes]`` of a quantised input."""
@@ -135,30 +124,4 @@ class MLP(nn.Module):
 
     def sites(self) -> list[Site]:
         """All activation quantisers in the order of their calls."""
-        active = [layer for layer in self.layers if layer.activation is not None]
-        hidden = [Site(cast("nn.Module", layer.activation), layer.activation_type or "", layer) for layer in active]
-        return [Site(self.quant_input, self.bits.input), *hidden]
-
-    def clip_weights(self) -> None:
-        """Clamp the weights of BIPOLAR and constant-scale layers to [-1, 1], after an optimiser step."""
-        for layer in self.layers:
-            layer.clip_weights()
-
-    def reset_scales(self) -> None:
-        """Set all learned weight scales from the present weights."""
-        for layer in self.layers:
-            layer.reset_weight_scale()
-
-    def calibrate(self, x: Tensor) -> None:
-        """Set learned activation scales from a batch ``[N, inputs]``, for networks without BatchNormalization."""
-        training = self.training
-        self.eval()
-        with torch.no_grad():
-            y = self.quantise(x)
-            for layer in self.layers:
-                y_linear = layer.linear(y)
-                for module in (layer.bias, layer.norm):
-                    y_linear = y_linear if module is None else module(y_linear)
-                layer.calibrate(float(y_linear.std()))
-                y = y_linear if layer.activation is None else layer.activation(y_linear)
-        self.train(training)
+        return [Site(self.quant_input, self.bits.input), *(site for layer in self.layers for site in layer.sites())]
