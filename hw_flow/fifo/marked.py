@@ -11,7 +11,7 @@ maximum of sums). Hence, if *some* schedule meets all rules, hardware is at leas
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -115,7 +115,7 @@ def earliest(graph: MarkedGraph, interval: int) -> list[IntArray]:
         times[number] = found
         return changed
 
-    _settle(graph, range(len(times)), readers, relax, interval)
+    settle(range(len(times)), readers, relax, _ROUNDS, lambda number: _unsettled(graph, number, interval))
     return times
 
 
@@ -147,7 +147,8 @@ def latest(graph: MarkedGraph, interval: int, bound: list[IntArray], ends: set[i
         times[number] = found
         return changed
 
-    _settle(graph, range(count - 1, -1, -1), [sorted(set(numbers)) for numbers in sources], relax, interval)
+    readers = [sorted(set(numbers)) for numbers in sources]
+    settle(range(count - 1, -1, -1), readers, relax, _ROUNDS, lambda number: _unsettled(graph, number, interval))
     # What nothing waits for keeps its place.
     return [np.where(time < far // 2, time, old) for time, old in zip(times, bound, strict=True)]
 
@@ -159,21 +160,35 @@ def _first_after(index: IntArray, events: int) -> IntArray:
     return np.asarray(np.searchsorted(unrolled, np.arange(events)) + low * len(index), dtype=np.int64)
 
 
-def _settle(graph: MarkedGraph, order: range, readers: list[list[int]], relax: Callable[[int], bool], interval: int) -> None:
-    """Evaluate sequences in order, again whenever one that they wait for has changed."""
-    rank = {number: place for place, number in enumerate(order)}
-    queue = list(range(len(rank)))
+def _unsettled(graph: MarkedGraph, number: int, interval: int) -> str:
+    return f"{graph.sequences[number].name}: no schedule repeats every {interval} cycles; this is a fault of the FIFO model"
+
+
+def settle(
+    order: Iterable[int], readers: list[list[int]], relax: Callable[[int], bool], rounds: int, fault: Callable[[int], str]
+) -> None:
+    """Evaluate sequences in ``order``, and again whenever one that they wait for has changed.
+
+    Parameters
+    ----------
+    readers : by sequence, those that wait for it.
+    relax : evaluates one; whether it changed.
+    rounds : evaluations of each sequence, on average, after which FlowError says ``fault(sequence)``.
+    """
+    places = list(order)
+    rank = {number: place for place, number in enumerate(places)}
+    queue = list(range(len(places)))
     waiting = set(queue)
-    budget = _ROUNDS * max(1, len(queue))
+    budget = rounds * max(1, len(queue))
     while queue:
         place = heappop(queue)
         waiting.discard(place)
         budget -= 1
+        number = places[place]
         if budget < 0:
-            raise FlowError(f"{graph.sequences[order[place]].name}: no schedule repeats every {interval} cycles; "
-                            "this is a fault of the FIFO model")
-        if relax(order[place]):
-            for reader in readers[order[place]]:
+            raise FlowError(fault(number))
+        if relax(number):
+            for reader in readers[number]:
                 if rank[reader] not in waiting:
                     waiting.add(rank[reader])
                     heappush(queue, rank[reader])

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from heapq import heappop, heappush
 
 import numpy as np
 
-from hw_flow.errors import FlowError
-from hw_flow.fifo.marked import Arc, Sequence
+from hw_flow.fifo.marked import Arc, Sequence, settle
 from hw_flow.fifo.network import Buffer, Network, network
 from hw_flow.folding import Folding, check
 from hw_flow.ir import Graph
@@ -118,22 +116,12 @@ class Run:
     def _frame(self) -> None:
         self.times = [np.concatenate([time, np.full(sequence.events, _NEVER)])
                       for time, sequence in zip(self.times, self.sequences, strict=True)]
-        queue = list(range(len(self.sequences)))
-        waiting = set(queue)
-        budget = _ROUNDS * len(queue)
-        while queue:
-            number = heappop(queue)
-            waiting.discard(number)
-            budget -= 1
-            if budget < 0:
-                raise FlowError(f"{self.sequences[number].name}: no progress in frame {self.frames}; the FIFOs are too small, "
-                                "give deeper ones")
-            if self._relax(number):
-                for reader in self.readers[number]:
-                    if reader not in waiting:
-                        waiting.add(reader)
-                        heappush(queue, reader)
+        settle(range(len(self.sequences)), self.readers, self._relax, _ROUNDS, self._stuck)
         self.frames += 1
+
+    def _stuck(self, number: int) -> str:
+        return (f"{self.sequences[number].name}: no progress in frame {self.frames}; the FIFOs are too small, "
+                "give deeper ones")
 
     def _relax(self, number: int) -> bool:
         sequence = self.sequences[number]

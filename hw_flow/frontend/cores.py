@@ -167,12 +167,8 @@ class Pooling(Core):
         return sums.mean(self._taps(lo, 0.0), self._taps(hi, 0.0), -2)
 
 
-@dataclass(frozen=True, eq=False)
-class Sum(Core):
-    """Two streams added: ``coefficients`` bring the integers to one scale, ``signs`` are those of the file's operator."""
-
-    coefficients: tuple[int, int]
-    signs: tuple[int, int] = (1, 1)
+class _Elementwise(Core):
+    """Streams of one shape to a stream of that shape."""
 
     @property
     def activates(self) -> bool:
@@ -180,6 +176,14 @@ class Sum(Core):
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(_Elementwise):
+    """Two streams added: ``coefficients`` bring the integers to one scale, ``signs`` are those of the file's operator."""
+
+    coefficients: tuple[int, int]
+    signs: tuple[int, int] = (1, 1)
 
     def integers(self, *sources: IntArray) -> IntArray:
         one, other = (factor * x for factor, x in zip(self.coefficients, sources, strict=True))
@@ -193,15 +197,8 @@ class Sum(Core):
 
 
 @dataclass(frozen=True, eq=False)
-class Product(Core):
+class Product(_Elementwise):
     """Two streams multiplied."""
-
-    @property
-    def activates(self) -> bool:
-        return True
-
-    def shape(self, *shapes: Shape) -> Shape:
-        return shapes[0]
 
     def integers(self, *sources: IntArray) -> IntArray:
         exact: IntArray = sources[0] * sources[1]

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from tests.hw_flow.qonnx_random import QONNX, Builder
+from tests.hw_flow.qonnx_random import QONNX, Builder, frames
 
 CUSTOM = frozenset({"Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc"})
 MODES = ("ROUND", "ROUND", "ROUND", "FLOOR", "CEIL", "UP", "DOWN", "HALF_UP", "HALF_DOWN", "HALF_EVEN", "ROUND_TO_ZERO")
@@ -40,16 +40,7 @@ class Network:
 
     def samples(self, count: int) -> np.ndarray:
         """Input frames ``[count, *frame]``: integers if the input is declared, else floats."""
-        rng = np.random.default_rng(self.seed)
-        shape = (count, *self.frame)
-        match self.input_type:
-            case None:
-                return rng.normal(size=shape).astype(np.float32)
-            case "BIPOLAR":
-                return rng.choice([-1, 1], shape)
-            case "UINT8":
-                return rng.integers(0, 256, shape)
-        return rng.integers(-8, 8, shape)
+        return frames(self.seed, (count, *self.frame), self.input_type)
 
 
 @dataclass

@@ -81,16 +81,20 @@ class Mlp:
 
     def samples(self, count: int) -> np.ndarray:
         """Input frames ``[count, features]``: integers if the input is declared, else floats."""
-        rng = np.random.default_rng(self.seed)
-        shape = (count, self.features)
-        match self.input_type:
-            case None:
-                return rng.normal(size=shape).astype(np.float32)
-            case "BIPOLAR":
-                return rng.choice([-1, 1], shape)
-            case "UINT8":
-                return rng.integers(0, 256, shape)
-        return rng.integers(-8, 8, shape)
+        return frames(self.seed, (count, self.features), self.input_type)
+
+
+def frames(seed: int, shape: tuple[int, ...], input_type: str | None) -> np.ndarray:
+    """Input frames of ``shape``: integers of the declared type, floats where there is none."""
+    rng = np.random.default_rng(seed)
+    match input_type:
+        case None:
+            return rng.normal(size=shape).astype(np.float32)
+        case "BIPOLAR":
+            return rng.choice([-1, 1], shape)
+        case "UINT8":
+            return rng.integers(0, 256, shape)
+    return rng.integers(-8, 8, shape)
 
 
 def mlps(layers: int = 3, widest: int = 9, *, power_of_two: bool = False) -> st.SearchStrategy[Mlp]:
