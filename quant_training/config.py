@@ -51,6 +51,8 @@ class TrainConfig(BaseModel):
     keep : which weights to keep: ``best`` by validation accuracy, or the ``last``. Without validation
         samples it is the last.
     shift : random shifts of the training images by up to so many pixels.
+    flip : exchange left and right in half of the training images.
+    cutout : blank a square of so many pixels at a random place of each training image.
     start : folder or safetensors file whose float weights to start from.
     seed : of weights, order of samples, dropout and shifts.
     resume : continue a run that was killed, from ``output``; starts afresh if there is nothing to continue.
@@ -77,6 +79,8 @@ class TrainConfig(BaseModel):
     patience: int | None = Field(default=None, ge=1)
     keep: Literal["best", "last"] = "best"
     shift: int = Field(default=0, ge=0)
+    flip: bool = False
+    cutout: int = Field(default=0, ge=0)
     start: Path | None = None
     seed: int = Field(default=0, ge=0)
     resume: bool = False

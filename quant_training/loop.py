@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
 from torch import Tensor
-from torch.nn import functional
 
 from models.presets import Network
+from quant_training.augment import Augmentation
 from quant_training.config import TrainConfig
 from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
+from quant_training.hooks import Hook, Step
 from quant_training.metrics import accuracy_of, logits_of, loss_of
 
 
@@ -51,10 +52,12 @@ class Batches:
 class QuantModule(pl.LightningModule):
     """Quantisation-aware training of one network on tensors in memory."""
 
-    def __init__(self, model: Network, data: Dataset, config: TrainConfig) -> None:
+    def __init__(self, model: Network, data: Dataset, config: TrainConfig, hooks: Sequence[Hook] = ()) -> None:
         super().__init__()
-        self.model, self.config = model, config
-        self.image = data.input_shape[-2:] if len(data.input_shape) >= 2 else None
+        self.model, self.config, self.hooks = model, config, tuple(hooks)
+        self.augmentation = augmentation_of(data, config)
+        self.raw: Tensor | None = None
+        self.blanks = torch.zeros(2)
         self.x, self.y = torch.from_numpy(data.train.x), torch.from_numpy(data.train.labels)
         self.val_x, self.val_y = torch.from_numpy(data.val.x), torch.from_numpy(data.val.labels)
         self.history: list[dict[str, float]] = []
@@ -67,9 +70,9 @@ class QuantModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         config = self.config
+        learned = [*self.model.parameters(), *(parameter for hook in self.hooks for parameter in hook.parameters())]
         optimizer = torch.optim.Adam(
-            self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay,
-            fused=self.device.type in ("cpu", "cuda"),
+            learned, config.learning_rate, weight_decay=config.weight_decay, fused=self.device.type in ("cpu", "cuda"),
         )
         if config.schedule != "plateau":
             return optimizer
@@ -79,14 +82,19 @@ class QuantModule(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         self.y, self.val_y = self.y.to(self.device), self.val_y.to(self.device)
+        for hook in self.hooks:
+            hook.begin(self.model, self.device)
         x = self.x.to(self.device)
-        if self.config.shift and self.image is not None:
-            x = padded(x, self.image, self.config.shift)
+        if self.augmentation:
+            x = self.augmentation.prepared(x)
         shape = x.shape
         # Quantising the input is half the work of a small network's first layer, and never changes.
         with torch.no_grad():
-            self.x = self.model.quantise(x.flatten(1)).reshape(shape)
+            self.x = plain(self.model.quantise(x.flatten(1))).reshape(shape)
             self.val_x = self.model.quantise(self.val_x.to(self.device))
+            blank = plain(self.model.quantise(torch.zeros(1, self.model.spec.inputs, device=self.device)))
+        self.raw = x if any(hook.needs_raw for hook in self.hooks) else None
+        self.blanks = torch.stack([blank.flatten()[0], torch.zeros((), device=self.device)])
         self.total = torch.zeros((), device=self.device)
 
     def on_train_epoch_start(self) -> None:
@@ -98,20 +106,39 @@ class QuantModule(pl.LightningModule):
         del batch
         if self.config.schedule != "cosine":
             return
-        progress = (self.current_epoch + batch_idx / self.trainer.num_training_batches) / self.config.epochs
+        progress = self._progress(batch_idx)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.config.learning_rate * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress)))
 
+    def _progress(self, batches: int) -> float:
+        """Share of the training that is done after ``batches`` of this epoch."""
+        return (self.current_epoch + batches / self.trainer.num_training_batches) / self.config.epochs
+
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        del batch_idx
-        x = self.x[batch] if self.x.dim() == 2 else shifted(self.x, batch, self.config.shift)
-        loss = loss_of(self.model.classify(x), self.y[batch], self.config.loss, self.config.label_smoothing)
+        x, raw = self._samples(batch)
+        logits, labels = self.model.classify(x), self.y[batch]
+        loss = loss_of(logits, labels, self.config.loss, self.config.label_smoothing)
+        if self.hooks:
+            step = Step(self.model, x, raw, labels, logits, self._progress(batch_idx), batch)
+            for hook in self.hooks:
+                loss = hook.loss(step, loss)
         self.total += loss.detach()
         return loss
 
+    def _samples(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Quantised samples and, if a hook needs them, the same ones before quantisation."""
+        tensors = (self.x,) if self.raw is None else (self.x, self.raw)
+        if self.augmentation:
+            found = self.augmentation(self.blanks[:len(tensors)], rows, *tensors)
+        else:
+            found = tuple(tensor[rows] for tensor in tensors)
+        return found[0], found[1] if len(found) > 1 else None
+
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        del outputs, batch, batch_idx
+        del outputs, batch
         self.model.clip_weights()
+        for hook in self.hooks:
+            hook.stepped(self.model, self._progress(batch_idx + 1))
 
     def on_train_epoch_end(self) -> None:
         epoch = self.current_epoch
@@ -130,7 +157,8 @@ class QuantModule(pl.LightningModule):
             row["val_loss"] = float(loss_of(logits, self.val_y, self.config.loss))
             row["val_accuracy"] = accuracy_of(logits, self.val_y)
             score = (row["val_accuracy"], -row["val_loss"])
-            if score > self.best_score and self.config.keep == "best":
+            settled = all(hook.settled((epoch + 1) / self.config.epochs) for hook in self.hooks)
+            if score > self.best_score and self.config.keep == "best" and settled:
                 self.best_score = score
                 self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         else:
@@ -153,16 +181,18 @@ class QuantModule(pl.LightningModule):
         self.best_score = (saved["best_score"][0], saved["best_score"][1])
 
 
-def padded(x: Tensor, image: tuple[int, ...], most: int) -> Tensor:
-    """Images ``[N, channels * H * W]`` with a border of ``most`` zeros, ``[N, channels, H + 2 most, W + 2 most]``."""
-    return functional.pad(x.reshape(len(x), -1, *image), (most, most, most, most))
+def augmentation_of(data: Dataset, config: TrainConfig) -> Augmentation | None:
+    """The random changes that ``config`` asks for, or None."""
+    if not (config.shift or config.flip or config.cutout):
+        return None
+    high, wide = data.input_shape[-2:]
+    return Augmentation((high, wide), config.shift, config.flip, config.cutout)
 
 
-def shifted(x: Tensor, rows: Tensor, most: int) -> Tensor:
-    """The images ``rows`` out of padded ones ``x``, each moved by up to ``most`` pixels; ``[len(rows), features]``."""
-    windows = x.unfold(2, x.shape[2] - 2 * most, 1).unfold(3, x.shape[3] - 2 * most, 1)
-    down, right = torch.randint(0, 2 * most + 1, (2, len(rows)), device=x.device)
-    return windows[rows, :, down, right].flatten(1)
+def plain(x: Any) -> Tensor:
+    """The values of a Brevitas tensor."""
+    value: Tensor = getattr(x, "value", x)
+    return value
 
 
 class Snapshot(Checkpoint):

@@ -8,7 +8,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
     from models import Network
+    from quant_training.hooks import Hook
 
 RESUME = "resume.ckpt"
 
@@ -77,8 +78,10 @@ def run_training(config: TrainConfig) -> TrainResult:
     return train(model, data, config)
 
 
-def train(model: Network, data: Dataset, config: TrainConfig) -> TrainResult:
+def train(model: Network, data: Dataset, config: TrainConfig, hooks: Sequence[Hook] = ()) -> TrainResult:
     """Train ``model`` in place on ``data``; ``config.model``, ``bits``, ``data`` and ``start`` are not used.
+
+    ``hooks`` take part in every step: a teacher, masks, a hardware cost.
 
     With several devices Lightning runs the program once for each; all but the first process end in here.
 
@@ -89,16 +92,20 @@ def train(model: Network, data: Dataset, config: TrainConfig) -> TrainResult:
     """
     _check_fit(model, data, config)
     output = config.output
-    key = _run_key(model, data, config)
+    key = _run_key(model, data, config, hooks)
     snapshot = None
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         snapshot = _snapshot(output, key, config)
     start = time.perf_counter()
-    module = _fit(model, data, config, snapshot)
+    try:
+        module = _fit(model, data, config, snapshot, hooks)
+        if module.best is not None:
+            model.load_state_dict(module.best)
+    finally:
+        for hook in hooks:
+            hook.end(model)
     seconds = time.perf_counter() - start
-    if module.best is not None:
-        model.load_state_dict(module.best)
     model.cpu().eval()
     if module.global_rank:
         # Lightning started this process only to train; what follows is the first one's work.
@@ -115,7 +122,7 @@ def train(model: Network, data: Dataset, config: TrainConfig) -> TrainResult:
     return result
 
 
-def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | None) -> Any:
+def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | None, hooks: Sequence[Hook]) -> Any:
     import torch
 
     # Lightning takes seconds to load; a caller that trains often pays it once.
@@ -132,7 +139,7 @@ def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | No
         callbacks.append(Snapshot(snapshot, config.checkpoint_seconds))
     if config.progress:
         callbacks.append(Progress())
-    module = QuantModule(model, data, config)
+    module = QuantModule(model, data, config, hooks)
     switches: dict[str, Any] = config.model_dump(include={"accelerator", "devices", "strategy", "precision"})
     threads = torch.get_num_threads()
     with _quiet(), torch.random.fork_rng():
@@ -205,18 +212,20 @@ def _check_fit(model: Network, data: Dataset, config: TrainConfig) -> None:
         )
     if len(data.train) < 2:
         raise TrainingError(f"{data.name} has {len(data.train)} training samples; give at least 2")
-    if config.shift and len(data.input_shape) < 2:
-        raise TrainingError(f"shift is {config.shift}, but {data.name} has no images; set shift to 0")
+    for name in ("shift", "flip", "cutout"):
+        if getattr(config, name) and len(data.input_shape) < 2:
+            raise TrainingError(f"{name} is {getattr(config, name)}, but {data.name} has no images; leave {name} out")
     if config.patience is not None and not len(data.val):
         raise TrainingError("patience needs validation samples; set val_fraction above 0 or leave patience out")
     if config.resume and config.output is None:
         raise TrainingError("resume needs the folder of the run; set output")
 
 
-def _run_key(model: Network, data: Dataset, config: TrainConfig) -> str:
+def _run_key(model: Network, data: Dataset, config: TrainConfig, hooks: Sequence[Hook]) -> str:
     """Hash of all that determines the result, so that a snapshot of another run is not continued."""
     settings = config.model_dump(mode="json", exclude={"output", "resume", "progress", "checkpoint_seconds", "threads"})
     settings |= {"spec": model.spec.to_dict(), "bits": model.bits.to_dict()}
+    settings |= {"hooks": [hook.key() for hook in hooks]}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(data.train.integers.tobytes())
     digest.update(data.train.labels.tobytes())

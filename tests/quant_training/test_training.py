@@ -13,7 +13,7 @@ import torch
 import models
 from models import ACTIVATION_TYPES, WEIGHT_TYPES, BitConfig
 from quant_training import Dataset, TrainConfig, TrainingError, evaluate, load_dataset, run_training, train
-from quant_training.loop import Snapshot, padded, shifted
+from quant_training.loop import Snapshot
 from quant_training.metrics import loss_of, predict
 
 SMALL: dict[str, Any] = {"model": {"preset": "digits", "hidden": [16]}, "progress": False, "batch_size": 128}
@@ -129,15 +129,6 @@ def test_losses() -> None:
     logits, labels = torch.tensor([[2.0, -0.5]]), torch.tensor([0])
     assert float(loss_of(logits, labels, "squared_hinge")) == pytest.approx((0 + 0.25) / 2)
     assert predict(torch.tensor([[0.5], [-0.5]])).tolist() == [1, 0]
-
-
-def test_shifts_move_images_by_whole_pixels() -> None:
-    images = torch.arange(1.0, 10.0).reshape(1, 9).repeat(200, 1)
-    torch.manual_seed(0)
-    moved = shifted(padded(images, (3, 3), 1), torch.arange(200), 1).reshape(-1, 3, 3)
-    places = {tuple(position) for position in (moved == 5).nonzero()[:, 1:].tolist()}
-    assert places == {(row, column) for row in range(3) for column in range(3)}
-    assert torch.equal(moved[(moved[:, 1, 1] == 5)][0], images[0].reshape(3, 3))
 
 
 @pytest.mark.parametrize(
