@@ -11,7 +11,7 @@ import results
 
 HERE = Path(__file__).parent
 SCRIPTS = ("mnist_tfc.py", "finn_foldings.py", "steps.py", "search_digits.py", "sim_speed.py", "lut_per_mac.py",
-           "unrolled.py")
+           "unrolled.py", "fifo_sizing.py")
 _LIMIT_S = 3 * 3600
 
 

@@ -3,6 +3,8 @@
 >>> from hw_flow import api
 >>> result = api.verify("model.onnx", target_cycles=64)
 >>> build = api.build("model.onnx", "out", target_cycles=64)
+>>> api.fifo(build).bits
+>>> build = api.load("out")
 >>> run = api.simulate(build, samples=100)
 >>> api.synth(build, target="xc7").total["luts"]
 >>> report = api.report(build)
@@ -22,8 +24,12 @@ from hw_flow.backends import Build, BuildOptions, Simulation
 from hw_flow.steps import Steps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
+    from hw_flow.backends.sizing import FifoSizing
+    from hw_flow.fifo import Tick
     from hw_flow.ir.tensor import IntArray
     from hw_flow.pipeline.verify import VerifyResult
     from hw_flow.report.records import SimulationRecord
@@ -31,9 +37,8 @@ if TYPE_CHECKING:
     from quant_training import TrainResult
 
 __all__ = [
-    "Build", "BuildOptions", "Simulation", "build", "build_cached", "build_with", "export", "load", "report", "simulate",
-    "simulation_record", "synth", "train", "verify",
-    "write_report",
+    "Build", "BuildOptions", "Simulation", "build", "build_cached", "build_with", "export", "fifo", "load", "report", "simulate",
+    "simulation_record", "synth", "train", "verify", "write_report",
 ]
 
 _BUILDS_BYTES = 2 << 30  # of builds kept in the cache; each takes some 100 KiB to some MiB
@@ -124,6 +129,24 @@ def load(directory: str | Path) -> Build:
     path = Path(directory)
     stamp = backends.stamp_of(path)
     return Build(path, str(stamp["backend"]), stamp, reused=True)
+
+
+def fifo(
+    made: Build | str | Path, *, frames: int = 6, seed: int = 0, progress: Callable[[Tick], None] | None = None,
+    steps: Steps | None = None,
+) -> FifoSizing:
+    """Shrink the FIFOs of a build as long as neither interval, latency nor results change, and put them into it.
+
+    One simulator is compiled; its FIFOs take their limits at run time. An interrupted call is carried on by the next one. What
+    was simulated, synthesised and reported before is dropped; `load` the build again.
+
+    Parameters
+    ----------
+    frames : random ones of every run, back to back, at least 3.
+    progress : told after each trial.
+    """
+    built = _build(made)
+    return backends.get(built.backend).size_fifos(built, frames=frames, seed=seed, steps=steps or Steps(), progress=progress)
 
 
 def simulate(

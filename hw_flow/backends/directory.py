@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -26,12 +26,15 @@ from hw_flow.storage import digest, read_json, write_json, write_text
 
 STAMP = "build.json"
 MARKER = ".bitwright-build"
+TRIALS = "fifo_trials.json"
 LOCK = ".lock"
 _NEW = ".new"
 _ARTEFACTS = (
     "config.yaml", "model.onnx", "graph.json", "graph.npz", "program.json", "folding.json", "fifo.json", "rtl", "sim", "synth",
-    "report", "report.json", "report.png", "report.html", "build.log",
+    "report", "report.json", "report.png", "report.html", "build.log", TRIALS,
 )
+# What tells of the hardware of a build, and is wrong when that changes.
+_MEASURED = ("sim", "synth", "report", "report.json", "report.png", "report.html", TRIALS)
 # What every stamp holds; one that does not is damaged.
 _STAMPED: dict[str, type] = {
     "key": str, "backend": str, "name": str, "model_file": str, "model_sha256": str, "notes": list, "host_ops": list,
@@ -194,9 +197,18 @@ def staged(directory: Path) -> Iterator[Path]:
 def finish(directory: Path, staging: Path, options: BuildOptions, stamp: Mapping[str, object]) -> None:
     """Put the artefacts in ``staging`` in the place of an older build's; last of all the stamp, which completes it."""
     write_text(staging / "config.yaml", yaml.safe_dump({"backend": stamp["backend"], **options.as_dict()}, sort_keys=False))
+    _replace(directory, staging, stamp, _ARTEFACTS)
+
+
+def refresh(directory: Path, staging: Path, stamp: Mapping[str, object]) -> None:
+    """Put the artefacts in ``staging`` in the place of those of a complete build, and drop what was measured with the old."""
+    _replace(directory, staging, stamp, (*_MEASURED, *(path.name for path in staging.iterdir())))
+
+
+def _replace(directory: Path, staging: Path, stamp: Mapping[str, object], stale: Iterable[str]) -> None:
     write_json(staging / STAMP, dict(stamp))
     (directory / STAMP).unlink(missing_ok=True)
-    for name in _ARTEFACTS:
+    for name in stale:
         _remove(directory / name)
     for path in sorted(staging.iterdir(), key=lambda path: path.name == STAMP):
         path.replace(directory / path.name)

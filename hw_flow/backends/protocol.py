@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hw_flow.backends.directory import BuildOptions
 from hw_flow.steps import Steps
+from hw_flow.storage import digest
 
 if TYPE_CHECKING:
+    from hw_flow.backends.sizing import FifoSizing
+    from hw_flow.fifo import Tick
     from hw_flow.folding import FoldingPlan
     from hw_flow.frontend import Comparison, Program
     from hw_flow.ir import Graph
@@ -44,8 +47,9 @@ class Build:
 
     @property
     def key(self) -> str:
-        """Hash of all that the build was made from."""
-        return str(self.stamp["key"])
+        """Hash of all that the build was made from, and of FIFO sizes that were measured since."""
+        key, sizing = str(self.stamp["key"]), self.stamp.get("fifo")
+        return key if sizing is None else digest((key, repr(sizing["fifos"])))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -131,6 +135,11 @@ class Backend(Protocol):
         profile: str = "check", steps: Steps,
     ) -> Simulation:
         """Run the frames ``x [N, *model input]`` cycle by cycle; ``profile`` is ``check`` or ``fast``."""
+
+    def size_fifos(
+        self, build: Build, *, frames: int, seed: int, steps: Steps, progress: Callable[[Tick], None] | None = None,
+    ) -> FifoSizing:
+        """Shrink FIFOs as long as nothing gets slower, and put them into the build."""
 
     def resources(self, build: Build, target: str, *, nodsp: bool, flatten: bool, steps: Steps) -> Resources:
         """What the hardware costs on ``target``, per layer and in all."""

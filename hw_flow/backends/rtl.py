@@ -14,6 +14,10 @@ from hw_flow.steps import Steps
 from hw_flow.storage import digest, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hw_flow.backends.sizing import FifoSizing
+    from hw_flow.fifo import Tick
     from hw_flow.folding import FoldingPlan
     from hw_flow.ir import Graph
     from hw_flow.ir.tensor import FloatArray, IntArray
@@ -79,6 +83,14 @@ class RtlBackend:
         from hw_flow.backends.simulation import simulate
 
         return simulate(build, x, stalls=stalls, seed=seed, trace=trace, compare=compare, profile=profile, steps=steps)
+
+    def size_fifos(
+        self, build: Build, *, frames: int, seed: int, steps: Steps, progress: Callable[[Tick], None] | None = None,
+    ) -> FifoSizing:
+        """Shrink FIFOs under Verilator."""
+        from hw_flow.backends.sizing import size
+
+        return size(build, frames=frames, seed=seed, steps=steps, progress=progress)
 
     def resources(
         self, build: Build, target: str, *, nodsp: bool = False, flatten: bool = False, steps: Steps,

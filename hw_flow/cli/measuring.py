@@ -1,4 +1,4 @@
-"""``bitwright simulate``, ``bitwright synth`` and ``bitwright report``: measure a build."""
+"""``bitwright fifo``, ``bitwright simulate``, ``bitwright synth`` and ``bitwright report``: measure a build."""
 
 from __future__ import annotations
 
@@ -14,9 +14,39 @@ from hw_flow.errors import FlowError
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
+    app.command(short_help="Shrink the FIFOs of a build, measured.")(fifo)
     app.command(short_help="Run frames through a build, compare, count.")(simulate)
     app.command(short_help="What it costs, by Yosys.")(synth)
     app.command(short_help="Tables, picture and JSON of a build.")(report)
+
+
+def fifo(
+    build: options.BuildDirectory, *,
+    frames: Annotated[int, typer.Option("--frames", "-n", help="Random frames of every run, at least 3.")] = 6,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Shrink the FIFOs of a build in simulation as long as nothing gets slower, and put them into it.
+
+    An interrupted search is carried on by the next call. What was measured before is dropped.
+    """
+    from hw_flow import api
+
+    with json_only(as_json), steps() as timer:
+        sizing = api.fifo(build, frames=frames, seed=seed, steps=timer)
+    if as_json:
+        emit(sizing.plain())
+        return
+    from rich.console import Console
+
+    from hw_flow.report.terminal import fifo_table
+
+    Console().print(fifo_table(sizing))
+    bits = sizing.bits
+    how = "as sized before" if sizing.reused else f"{sizing.trials} trials in {sizing.seconds:.1f} s"
+    print(f"{build}: FIFOs of {bits['gauged']:,} bits ({sizing.source}), {bits['model']:,} before and {bits['finn_rule']:,} by"
+          f" FINN's rule (model); {how}")
+    print(f"  interval {sizing.interval_cycles:,} cycles, first-output latency {sizing.latency_cycles:,} cycles, as before")
 
 
 def simulate(

@@ -20,6 +20,11 @@ def fifo_bits(graph: Graph, folding: Folding, depths: Mapping[str, int]) -> dict
             for buffer in network(graph, folding, depths).buffers}
 
 
+def fifo_widths(graph: Graph, folding: Folding) -> dict[str, int]:
+    """Bits of a beat of each FIFO."""
+    return {buffer.reader.key: buffer.lanes * buffer.reader.tensor.width for buffer in network(graph, folding, None).buffers}
+
+
 def finn_bits(graph: Graph, folding: Folding) -> dict[str, int]:
     """Bits of each FIFO by FINN's rule (``InsertAndSetFIFODepths``, large FIFOs).
 

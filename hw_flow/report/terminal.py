@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from hw_flow.backends.sizing import FifoSizing
+
 _SHOWN = ("luts", "ff", "carry", "lutram", "srl", "bram18", "ebr", "uram", "spram", "dsp", "gates", "area")
 
 
@@ -140,4 +142,18 @@ def resources_table(resources: Resources) -> Table:
     table.add_row("total", *(_cell(resources.total, name) for name in names), style="bold")
     if resources.flat is not None:
         table.add_row("flat", *(_cell(resources.flat, name) for name in names))
+    return table
+
+
+def fifo_table(sizing: FifoSizing) -> Table:
+    """FIFOs of a build before and after they were measured, and by FINN's rule."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("FIFO", overflow="fold")
+    for title in ("bits a beat", "beats, model", "beats, measured", "bits", "bits, FINN's rule"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, each in sizing.fifos.items():
+        counts = each.width, each.before, each.after, each.after * each.width, each.finn_bits
+        table.add_row(name, *(f"{count:,}" for count in counts))
     return table

@@ -77,6 +77,7 @@ def built(tmp_path_factory):
      "label 4 is no class of the network; give 0 to 3"),
     (["simulate", "{build}", "--inputs", "{tmp}/file"],
      "{tmp}/file: not an .npy file; save the inputs with numpy.save as [N, 8]"),
+    (["fifo", "{build}", "--frames", "2"], "FIFO sizing with 2 frames a run; give at least 3, or no interval shows"),
     (["synth", "{build}", "--target-cycles", "3"],
      "--target-cycles goes with a MODEL.onnx, and {build} is built already; build it anew"),
 ])
