@@ -24,6 +24,7 @@ class DataConfig(BaseModel):
     test_fraction: float = Field(default=0.2, ge=0, lt=1)
     seed: int = 0
     power_of_two: bool = False
+    image_size: int | None = Field(default=None, ge=1)
 
     def load(self) -> Dataset:
         """The data set."""

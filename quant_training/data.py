@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quant_training import loaders
 from quant_training.dataset import Dataset, IntArray, make_dataset
 from quant_training.errors import TrainingError
 from quant_training.sources import IDX_FILES, idx_folder, npz_parts, read_csv, read_idx
 
-NAMES = ("digits", "mnist", "fashion-mnist")
+NAMES = ("digits", "mnist", "fashion-mnist", *loaders.NAMES)
 _FASHION = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 _DIGITS = tuple(str(digit) for digit in range(10))
 
@@ -28,17 +29,20 @@ def load_dataset(
     test_fraction: float = 0.2,
     seed: int = 0,
     power_of_two: bool = False,
+    image_size: int | None = None,
 ) -> Dataset:
-    """Load ``digits``, ``mnist``, ``fashion-mnist``, or a CSV or NPZ file.
+    """Load a set of ``NAMES``, a CSV or NPZ file, or a folder of images.
 
     Parameters
     ----------
-    name : name of a set, or path of a file (``.npz``; anything else is read as CSV, ``.gz`` too).
-    folder : where the IDX files lie; without it ``$BITWRIGHT_DATA/<name>``, or a checked download.
+    name : name of a set, path of a file (``.npz``; anything else is read as CSV, ``.gz`` too), or of a folder with one folder of
+        images a class.
+    folder : where the set's files lie; without it ``$BITWRIGHT_DATA/<name>``, or a checked download.
     label, columns : label and feature columns of a CSV file, by header name or position.
     val_fraction, test_fraction : of the training samples; sets with a test part of their own keep it.
     seed : of the split.
     power_of_two : scale integers by 1/256 instead of 1/255, and so on.
+    image_size : rows and columns that images of a folder are resized to.
 
     Raises
     ------
@@ -52,9 +56,16 @@ def load_dataset(
         return _digits(split)
     if key in ("mnist", "fashion-mnist"):
         return _idx(key, folder, split)
+    if key in loaders.NAMES:
+        return _loaded(key, loaders.read(key, folder), split)
     path = Path(name)
+    if path.is_dir():
+        from quant_training.loaders.images import image_folder
+
+        return _loaded(path.name, image_folder(path, image_size), split)
     if not path.exists() and not path.suffix:
-        raise TrainingError(f"unknown data set '{name}'; give {', '.join(NAMES)}, or the path of a CSV or NPZ file")
+        raise TrainingError(f"unknown data set '{name}'; give {', '.join(NAMES)}, or the path of a CSV or NPZ file or of a folder"
+                            " of images")
     if path.suffix == ".npz":
         train, test = npz_parts(path)
     else:
@@ -71,6 +82,14 @@ def load_dataset(
         classes=classes,
         input_shape=shape,
         **split,
+    )
+
+
+def _loaded(name: str, found: loaders.Loaded, split: dict[str, Any]) -> Dataset:
+    test = None if found.test is None else (_flat(found.test[0]), found.test[1])
+    return make_dataset(
+        name, (_flat(found.train[0]), found.train[1]), test, classes=found.classes, input_shape=found.shape,
+        percentile=found.percentile, **split,
     )
 
 

@@ -91,13 +91,18 @@ def make_dataset(
     seed: int,
     power_of_two: bool,
     feature_bits: int = 8,
+    percentile: float = 0.0,
 ) -> Dataset:
     """Split, and bring features to integers.
 
     Without ``test`` a part of ``train`` is split off. The split is a permutation of a generator of its
     own, so that it depends on ``seed`` and the number of samples only. Features that are non-negative
-    integers below 2**16 stay as they are; others are mapped from their range in the training part to
-    ``feature_bits`` bits.
+    integers below 2**16 stay as they are; others are mapped from their range in the training part, but for
+    ``percentile`` percent of the values on either side, to ``feature_bits`` bits.
+
+    Raises
+    ------
+    TrainingError : no sample left to train on, in all or of a class, or a label that names no class.
     """
     for field, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
         if not 0 <= value < 1:
@@ -111,9 +116,10 @@ def make_dataset(
     test_rows, val_rows, train_rows = order[:tests], order[tests : tests + vals], order[tests + vals :]
     held_out = test if test is not None else (x[test_rows], y[test_rows])
     parts = [(x[train_rows], y[train_rows]), (x[val_rows], y[val_rows]), held_out]
+    _check_labels(name, parts, classes)
     ranges: NDArray[np.float64] | None = None
     if not all(_is_plain_integer(part) for part, _ in parts):
-        low, high = parts[0][0].min(axis=0).astype(np.float64), parts[0][0].max(axis=0).astype(np.float64)
+        low, high = np.percentile(parts[0][0].astype(np.float64), (percentile, 100 - percentile), axis=0)
         ranges = np.stack([low, high], axis=1)
         parts = [(to_integers(part, ranges, feature_bits), labels) for part, labels in parts]
         top = 2**feature_bits - 1
@@ -124,6 +130,21 @@ def make_dataset(
     dtype = np.uint8 if bits <= 8 else np.uint16
     splits = [Split(np.ascontiguousarray(part, dtype=dtype), labels.astype(np.int64), scale) for part, labels in parts]
     return Dataset(name, splits[0], splits[1], splits[2], classes, input_shape, f"UINT{bits}", scale, ranges)
+
+
+def _check_labels(name: str, parts: list[tuple[NDArray[Any], IntArray]], classes: tuple[str, ...]) -> None:
+    for _, labels in parts:
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
+            odd = int(labels.min()) if labels.min() < 0 else int(labels.max())
+            raise TrainingError(f"{name}: a sample has the label {odd}, there are {len(classes)} classes; repair the labels")
+    trained = np.bincount(parts[0][1], minlength=len(classes))
+    for index, count in enumerate(trained.tolist()):
+        if not count:
+            rest = sum(int((labels == index).sum()) for _, labels in parts[1:])
+            raise TrainingError(
+                f"{name}: class '{classes[index]}' has no training samples ({rest} in the other parts); add some, leave "
+                "the class out, or give another seed"
+            )
 
 
 def to_integers(x: NDArray[Any], ranges: NDArray[np.float64], bits: int = 8) -> NDArray[np.float64]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import os
 import struct
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,36 +64,28 @@ def idx_folder(name: str, folder: Path | None) -> Path:
 
 def data_files(name: str, folder: Path | None) -> tuple[Path, ...]:
     """Files on disk that `load_dataset` reads the set from; none for digits and for what it downloads and checks itself."""
+    from quant_training import loaders
+
     key = name.lower()
     if key in _URLS:
         if folder is None and "BITWRIGHT_DATA" not in os.environ:
             return ()
         where = idx_folder(key, folder)
         return tuple(where / file for file in IDX_FILES.values())
+    if key in loaders.NAMES:
+        return loaders.files(key, folder)
     path = Path(name)
+    if path.is_dir():
+        return tuple(sorted(file for file in path.rglob("*") if file.is_file()))
     return (path,) if path.is_file() else ()
 
 
 def _download(name: str) -> Path:
-    override = os.environ.get("BITWRIGHT_CACHE")
-    cache = (Path(override).expanduser() if override else Path.home() / ".cache" / "bitwright") / "data" / name
-    cache.mkdir(parents=True, exist_ok=True)
+    from quant_training.loaders.fetch import cache_folder, download
+
     for file in IDX_FILES.values():
-        target = cache / file
-        if target.exists():
-            continue
-        url = _URLS[name] + file
-        try:
-            with urllib.request.urlopen(url, timeout=60) as reply:  # noqa: S310 - the URL is one of the constants above
-                content: bytes = reply.read()
-        except (urllib.error.URLError, OSError) as error:
-            raise TrainingError(f"{name}: cannot download {url} ({error}); fetch it by hand and set BITWRIGHT_DATA") from error
-        if hashlib.sha256(content).hexdigest() != _SHA256[name][file]:
-            raise TrainingError(f"{name}: {url} has a wrong checksum; fetch the file by hand and set BITWRIGHT_DATA")
-        temporary = target.with_name(f".{file}.{os.getpid()}.tmp")
-        temporary.write_bytes(content)
-        temporary.replace(target)
-    return cache
+        download(name, _URLS[name] + file, f"sha256:{_SHA256[name][file]}")
+    return cache_folder(name)
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:

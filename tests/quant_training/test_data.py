@@ -143,7 +143,10 @@ def test_faults_of_csv_files(tmp_path: Path) -> None:
     assert says("1,2,x\n3,4,y\n", label=5) == f"{file}: no column 5; the file has 3 columns"
     file.unlink()
     assert fault(file) == f"{file}: no such file; give a CSV or NPZ file, or digits, mnist, fashion-mnist"
-    assert fault("mnst") == "unknown data set 'mnst'; give digits, mnist, fashion-mnist, or the path of a CSV or NPZ file"
+    assert fault("mnst") == (
+        "unknown data set 'mnst'; give digits, mnist, fashion-mnist, cifar10, cifar100, svhn, speech-commands, fsdd, radioml, "
+        "jets, unsw-nb15, nsl-kdd, or the path of a CSV or NPZ file or of a folder of images"
+    )
     assert fault("digits", val_fraction=1.0) == "val_fraction is 1.0; give a fraction in [0, 1)"
 
 

@@ -141,7 +141,7 @@ def test_losses() -> None:
         (
             {"data": {"names": "x"}},
             "training settings: unknown key 'data.names'; legal keys are name, folder, label, columns, val_fraction, "
-            "test_fraction, seed, power_of_two",
+            "test_fraction, seed, power_of_two, image_size",
         ),
         ({"epochs": 0}, "training settings: epochs is 0: input should be greater than or equal to 1"),
         ({"loss": "l2"}, "training settings: loss is 'l2': input should be 'cross_entropy' or 'squared_hinge'"),
