@@ -7,14 +7,14 @@ they carry the integer types), every shape known, and no node that names the bat
 from __future__ import annotations
 
 import warnings
-from math import prod
 
 import numpy as np
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.transformation.infer_shapes import InferShapes
 
 from hw_flow.errors import FlowError
+from hw_flow.frontend.infer import fold_constants, infer_shapes
+from hw_flow.frontend.interface import check_annotations, check_interface, check_sizes
 from hw_flow.frontend.poolorder import move_pools
 from hw_flow.frontend.ranks import check_ranks
 from hw_flow.frontend.rewrite import rewrite
@@ -22,35 +22,28 @@ from hw_flow.frontend.support import check_operators
 
 # Reserved batch size for the check that no node moves, splits or counts the batch axis.
 _PROBE = 1009
-# Most elements of one tensor in a frame: a map of 1,024 x 1,024 with 64 channels.
-LARGEST = 1 << 26
 
 
 def clean(proto: onnx.ModelProto, where: str) -> ModelWrapper:
     """Cleaned copy of ``proto`` at batch size 1; ``where`` is the file name for messages."""
-    from qonnx.transformation.fold_constants import FoldConstants  # takes onnxruntime along
-
-    model = ModelWrapper(onnx.ModelProto.FromString(proto.SerializeToString()), fix_missing_initializer_valueinfo=False)
+    model = _wrapped(onnx.ModelProto.FromString(proto.SerializeToString()))
     graph = model.graph
     _drop_static_inputs(graph)
     _drop_dead_nodes(graph)
     rewrite(graph)
     check_operators(graph)
-    _check_interface(graph, where)
+    check_interface(graph, where)
+    check_annotations(graph)
     check_ranks(graph)
     _normalise_rounding(graph)
     batch = max(1, graph.input[0].type.tensor_type.shape.dim[0].dim_value)
     _set_batch(graph, batch)
-    model = _infer(ModelWrapper(model.model), where)
-    _check_sizes(model.graph, batch)
-    try:
-        model = model.transform(FoldConstants())
-    except Exception as error:  # qonnx and onnxruntime raise bare Exception for bad constants
-        raise FlowError(f"{where}: constants cannot be folded ({_line(error)}); export the network again") from error
+    model = _folded(model, batch, where)
     _drop_dead_nodes(model.graph)
+    _constants_last(model.graph)
     if move_pools(model.graph):
         _set_batch(model.graph, batch)
-    model = _infer(ModelWrapper(model.model), where)
+        model = _infer(model, where)
     _check_shapes(model)
     _free_batch(model, batch)
     _set_batch(model.graph, 1)
@@ -61,7 +54,11 @@ def with_batch(model: ModelWrapper, batch: int) -> ModelWrapper:
     """Copy of a cleaned model that takes ``batch`` frames at once."""
     copy = onnx.ModelProto.FromString(model.model.SerializeToString())
     _set_batch(copy.graph, batch)
-    return ModelWrapper(copy).transform(InferShapes())
+    return _wrapped(infer_shapes(copy))
+
+
+def _wrapped(proto: onnx.ModelProto) -> ModelWrapper:
+    return ModelWrapper(proto, fix_missing_initializer_valueinfo=False)
 
 
 def shapes(model: ModelWrapper) -> dict[str, list[int]]:
@@ -94,9 +91,21 @@ def _line(error: Exception) -> str:
 
 def _infer(model: ModelWrapper, where: str) -> ModelWrapper:
     try:
-        model = model.transform(InferShapes())
-    except Exception as error:
+        return _wrapped(infer_shapes(model.model))
+    except Exception as error:  # onnx raises its own errors, without a common base
         raise FlowError(f"{where}: shapes do not fit together ({_line(error)}); export the network again") from error
+
+
+def _folded(model: ModelWrapper, batch: int, where: str) -> ModelWrapper:
+    """``model`` with all shapes, and initialisers in place of nodes that compute constants."""
+    changed = True
+    while changed:
+        model = _infer(model, where)
+        check_sizes(model.graph, batch)
+        try:
+            changed = fold_constants(model.model)
+        except Exception as error:  # qonnx and onnxruntime raise bare Exception for bad constants
+            raise FlowError(f"{where}: constants cannot be folded ({_line(error)}); export the network again") from error
     return model
 
 
@@ -107,17 +116,6 @@ def _check_shapes(model: ModelWrapper) -> None:
             given = ", ".join(str(known.get(source)) for source in node.input if source)
             raise FlowError(f"{node.name} ({node.op_type}): the shape of its output cannot be inferred from inputs of shape "
                             f"{given}; check the sizes and export the network again")
-
-
-def _check_sizes(graph: onnx.GraphProto, batch: int) -> None:
-    """Raise FlowError for tensors beyond any network's size, before anything makes room for them."""
-    writer = {name: node for node in graph.node for name in node.output}
-    for value in (*graph.value_info, *graph.output):
-        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        if value.name in writer and (min(sizes, default=1) < 0 or prod(sizes) > LARGEST * batch):
-            node = writer[value.name]
-            raise FlowError(f"{node.name} ({node.op_type}): makes a tensor of shape {sizes}; at most {LARGEST:,} a frame can be "
-                            "compiled, check its attributes")
 
 
 def _moving(graph: onnx.GraphProto) -> list[tuple[onnx.NodeProto, str]]:
@@ -150,18 +148,12 @@ def _drop_dead_nodes(graph: onnx.GraphProto) -> None:
         graph.initializer.remove(tensor)
 
 
-def _check_interface(graph: onnx.GraphProto, where: str) -> None:
-    if len(graph.input) != 1 or len(graph.output) != 1:
-        raise FlowError(f"{where}: the network has {len(graph.input)} inputs and {len(graph.output)} outputs; "
-                        "export it with one of each")
-    value = graph.input[0]
-    dims = value.type.tensor_type.shape.dim
-    if len(dims) < 2:
-        raise FlowError(f"{where}: input '{value.name}' has rank {len(dims)}; it must be [batch, ...]")
-    for axis, dim in enumerate(dims):
-        if axis and dim.dim_value < 1:
-            raise FlowError(f"{where}: axis {axis} of input '{value.name}' is symbolic ('{dim.dim_param or '?'}'); "
-                            "only the batch may be: export the network with fixed sizes")
+def _constants_last(graph: onnx.GraphProto) -> None:
+    """The activation first in sums and products, as most exporters write them."""
+    static = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type in ("Add", "Mul") and node.input[0] in static:
+            node.input[0], node.input[1] = node.input[1], node.input[0]
 
 
 def _free_batch(model: ModelWrapper, batch: int) -> None:

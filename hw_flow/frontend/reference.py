@@ -10,10 +10,11 @@ import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_flow.errors import FlowError
-from hw_flow.frontend.clean import with_batch
+from hw_flow.frontend.clean import shapes, with_batch
 
 # Largest array, in elements, that a batch may need inside MultiThreshold (frames x channels x thresholds).
 _BUDGET = 1 << 26
+Sizes = Mapping[str, list[int]]
 
 
 class Reference:
@@ -29,7 +30,7 @@ class Reference:
         self.nodes = {node.name: index for index, node in enumerate(model.graph.node)}
         self.static = self._static()
         self.kind = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(model.graph.input[0].type.tensor_type.elem_type))
-        self._batched: tuple[int, ModelWrapper] | None = None
+        self._batched: tuple[int, ModelWrapper, Sizes] | None = None
 
     def fed(self, x: np.ndarray) -> np.ndarray:
         """``x`` in the input's own ONNX type (float32 nearly always)."""
@@ -42,7 +43,8 @@ class Reference:
     @property
     def batch(self) -> int:
         """Frames that one call should take, so that memory stays bounded."""
-        widest = max((int(np.prod(self.model.get_tensor_shape(node.output[0]))) for node in self.model.graph.node), default=1)
+        sizes = shapes(self.model)
+        widest = max((int(np.prod(sizes[node.output[0]])) for node in self.model.graph.node), default=1)
         levels = max((self.static[node.input[1]].size for node in self.model.graph.node
                       if node.op_type == "MultiThreshold" and node.input[1] in self.static), default=1)
         return max(1, min(1000, _BUDGET // (widest * min(levels, 256))))
@@ -52,7 +54,7 @@ class Reference:
         from qonnx.util.basic import sanitize_quant_values
 
         batch = len(next(iter(values.values())))
-        model = self._model(batch)
+        model, sizes = self._model(batch)
         opsets = model.get_opset_imports()
         context: dict[str, np.ndarray] = {**self.static, **{name: self._typed(name, value) for name, value in values.items()}}
         with warnings.catch_warnings():
@@ -61,15 +63,16 @@ class Reference:
                 node = model.graph.node[self.nodes[name]]
                 # As qonnx.core.onnx_exec.execute_onnx does: annotated integers are rounded to integers first.
                 context = sanitize_quant_values(model, [name for name in node.input if name], context)
-                _execute(node, context, model, opsets)
+                _execute(node, context, model, sizes, opsets)
         return context
 
-    def _model(self, batch: int) -> ModelWrapper:
+    def _model(self, batch: int) -> tuple[ModelWrapper, Sizes]:
         if self._batched is None or self._batched[0] != batch:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._batched = (batch, with_batch(self.model, batch))
-        return self._batched[1]
+                model = with_batch(self.model, batch)
+                self._batched = (batch, model, shapes(model))
+        return self._batched[1:]
 
     def _typed(self, name: str, value: np.ndarray) -> np.ndarray:
         """``value`` in the ONNX type of tensor ``name``: QuantizeLinear makes integers."""
@@ -81,21 +84,22 @@ class Reference:
         """Every tensor that does not depend on the input: initialisers, quantised weights and biases."""
         graph = self.model.graph
         values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-        opsets = self.model.get_opset_imports()
+        opsets, sizes = self.model.get_opset_imports(), shapes(self.model)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for node in graph.node:
                 if all(name in values for name in node.input if name):
-                    _execute(node, values, self.model, opsets)
+                    _execute(node, values, self.model, sizes, opsets)
         return values
 
 
-def _execute(node: onnx.NodeProto, context: dict[str, np.ndarray], model: ModelWrapper, opsets: Mapping[str, int]) -> None:
+def _execute(node: onnx.NodeProto, context: dict[str, np.ndarray], model: ModelWrapper, sizes: Sizes,
+             opsets: Mapping[str, int]) -> None:
     """One node through qonnx, with its results put into ``context``."""
     from qonnx.core.onnx_exec import execute_node
 
     for output in filter(None, node.output):
-        context[output] = np.empty(model.get_tensor_shape(output) or (), dtype=np.float32)
+        context[output] = np.empty(sizes.get(output, ()), dtype=np.float32)
     try:
         execute_node(node, context, model.graph, opsets.get(node.domain, 1))
     except Exception as error:  # qonnx and onnxruntime raise bare Exception

@@ -299,6 +299,34 @@ def test_rank_of_input(tmp_path: Path) -> None:
     assert _refusal(tmp_path, model) == "m.onnx: input 'x' has rank 1; it must be [batch, ...]"
 
 
+def test_size_zero(tmp_path: Path) -> None:
+    model = _plain()
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 0
+    assert _refusal(tmp_path, model) == "m.onnx: axis 1 of input 'x' has size 0; export the network again"
+
+
+def test_batch_beyond_reason(tmp_path: Path) -> None:
+    model = _plain()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1 << 40
+    assert _refusal(tmp_path, model) == ("m.onnx: input 'x' has a batch of 1,099,511,627,776; export the network with a symbolic "
+                                         "batch, or of 1")
+
+
+def test_input_of_text(tmp_path: Path) -> None:
+    model = _plain()
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
+    assert _refusal(tmp_path, model) == ("m.onnx: input 'x' has ONNX type string; only real numbers and integers can be "
+                                         "compiled, export it as float")
+
+
+@pytest.mark.parametrize("kind", ["INT9999999", "INT-3", "FOO", ""])
+def test_annotations(tmp_path: Path, kind: str) -> None:
+    b = _start()
+    _layer(b)
+    assert _refusal(tmp_path, b.model(4, [3], annotation=kind)) == (
+        f"tensor 'x' is annotated as '{kind}', which is no QONNX data type of up to 64 bits; remove or mend the annotation")
+
+
 def test_two_inputs(tmp_path: Path) -> None:
     model = _plain()
     model.graph.input.append(onnx.helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 2]))
