@@ -14,6 +14,10 @@ from hw_flow.errors import FlowError
 
 MAX_BYTES = 1 << 30
 OLDEST_OPSET = 9
+# The oldest format with opsets; onnx infers no shapes in older ones.
+_OLDEST_FORMAT = 3
+# Names show up in messages of one line.
+_LONGEST_NAME = 200
 
 
 def read_model(path: Path) -> onnx.ModelProto:
@@ -30,11 +34,12 @@ def read_model(path: Path) -> onnx.ModelProto:
         model = onnx.load_model_from_string(path.read_bytes())
     except (DecodeError, ValueError) as error:
         raise FlowError(f"{path}: not an ONNX file ({_first_line(error)}); export the network again") from error
-    if not model.graph.node or not model.opset_import:
-        raise FlowError(f"{path}: not an ONNX file (it has no nodes or no opset); export the network again")
-    _check_opset(model, path)
+    if not model.graph.node:
+        raise FlowError(f"{path}: not an ONNX file (it has no nodes); export the network again")
+    _check_version(model, path)
     _load_external(model, path)
     _check_initialisers(model, path)
+    _name_tensors(model.graph)
     _name_nodes(model)
     _sort(model, path)
     return model
@@ -44,10 +49,18 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def _check_opset(model: onnx.ModelProto, path: Path) -> None:
-    for opset in model.opset_import:
-        if opset.domain in ("", "ai.onnx") and opset.version < OLDEST_OPSET:
-            raise FlowError(f"{path}: ONNX opset {opset.version} is too old; export with opset {OLDEST_OPSET} or newer")
+def _check_version(model: onnx.ModelProto, path: Path) -> None:
+    if model.ir_version < _OLDEST_FORMAT:
+        raise FlowError(f"{path}: ONNX format {model.ir_version} is too old; export with opset {OLDEST_OPSET} or newer")
+    versions = {opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")}
+    if len(versions) != 1:
+        raise FlowError(f"{path}: names {len(versions)} versions of the ONNX operators; export the network again with one opset")
+    version, newest = versions.pop(), onnx.defs.onnx_opset_version()
+    if version < OLDEST_OPSET:
+        raise FlowError(f"{path}: ONNX opset {version} is too old; export with opset {OLDEST_OPSET} or newer")
+    if version > newest:
+        raise FlowError(f"{path}: ONNX opset {version} is newer than the installed onnx {onnx.__version__} knows; export with "
+                        f"opset {newest} or older, or install a newer onnx")
 
 
 def external_files(content: bytes, path: Path) -> tuple[Path, ...]:
@@ -133,8 +146,33 @@ def _check_initialisers(model: onnx.ModelProto, path: Path) -> None:
             raise FlowError(f"{path}: initialiser '{tensor.name}' holds text, not numbers; export a network of numbers alone")
 
 
+def _fit(name: str) -> bool:
+    """Whether ``name`` can be shown on a line."""
+    return name.isprintable() and len(name) <= _LONGEST_NAME
+
+
+def _name_tensors(graph: onnx.GraphProto) -> None:
+    """Give ``tensor_<n>`` to tensors whose names cannot be shown."""
+    values = (*graph.initializer, *graph.input, *graph.output, *graph.value_info)
+    names = {name for node in graph.node for name in (*node.input, *node.output)} | {value.name for value in values}
+    free = (name for name in _numbered("tensor") if name not in names)
+    renamed = {name: next(free) for name in sorted(names) if not _fit(name)}
+    if not renamed:
+        return
+    for value in values:
+        value.name = renamed.get(value.name, value.name)
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    for note in graph.quantization_annotation:
+        note.tensor_name = renamed.get(note.tensor_name, note.tensor_name)
+
+
 def _name_nodes(model: onnx.ModelProto) -> None:
-    """Keep the names that the file has; give ``Op_<n>`` to nodes without one and mend duplicates."""
+    """Keep the names that the file has; give ``Op_<n>`` to nodes without a printable one and mend duplicates."""
+    for node in model.graph.node:
+        if not _fit(node.name):
+            node.name = ""
     taken = {node.name for node in model.graph.node if node.name}
     seen: set[str] = set()
     for node in model.graph.node:
@@ -153,11 +191,12 @@ def _numbered(stem: str) -> Iterator[str]:
 
 def _sort(model: onnx.ModelProto, path: Path) -> None:
     graph = model.graph
-    known = {tensor.name for tensor in graph.initializer} | {tensor.name for tensor in graph.input}
+    constants = {tensor.name for tensor in graph.initializer}
+    known = constants | {tensor.name for tensor in graph.input}
     writer: dict[str, int] = {}
     for index, node in enumerate(graph.node):
         for name in filter(None, node.output):
-            if name in writer or name in {tensor.name for tensor in graph.initializer}:
+            if name in writer or name in constants:
                 raise FlowError(f"{path}: tensor '{name}' is written twice, by {node.name} too; export the network again")
             writer[name] = index
     order: TopologicalSorter[int] = TopologicalSorter()

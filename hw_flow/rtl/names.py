@@ -17,10 +17,12 @@ _KEYWORDS = frozenset("""
     timeprecision timeunit tran tri type typedef union unique unsigned untyped use uwire var vectored virtual void wait wand
     weak while wildcard wire with within wor xnor xor
 """.split())  # noqa: SIM905 - a list literal of 240 quoted words is unreadable
+# Files are named after modules, which are named after the network and a node or tensor.
+_LONGEST = 64
 
 
 def identifier(name: str) -> str:
-    """``name`` as a SystemVerilog identifier: lower case, ``[a-z0-9_]``, no leading digit, no keyword.
+    """``name`` as a SystemVerilog identifier: lower case, ``[a-z0-9_]``, no leading digit, no keyword, 64 at most.
 
     Examples
     --------
@@ -30,6 +32,7 @@ def identifier(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "x"
     if plain[0].isdigit():
         plain = "n" + plain
+    plain = plain[:_LONGEST].rstrip("_")
     return plain + "_" if plain in _KEYWORDS else plain
 
 

@@ -75,6 +75,37 @@ def test_old_opset(path: Path) -> None:
     assert message == "m.onnx: ONNX opset 7 is too old; export with opset 9 or newer"
 
 
+def test_opset_of_the_future(path: Path) -> None:
+    newest = onnx.defs.onnx_opset_version()
+    message = _refusal(path, _model([helper.make_node("Relu", ["x"], ["y"])], opset=newest + 1))
+    assert message == (f"m.onnx: ONNX opset {newest + 1} is newer than the installed onnx {onnx.__version__} knows; export with "
+                       f"opset {newest} or older, or install a newer onnx")
+
+
+def test_opset_left_out(path: Path) -> None:
+    model = _model([helper.make_node("Relu", ["x"], ["y"])])
+    del model.opset_import[:]
+    assert _refusal(path, model) == ("m.onnx: names 0 versions of the ONNX operators; export the network again with one opset")
+
+
+def test_format_before_opsets(path: Path) -> None:
+    model = _model([helper.make_node("Relu", ["x"], ["y"])])
+    model.ir_version = 2
+    assert _refusal(path, model) == "m.onnx: ONNX format 2 is too old; export with opset 9 or newer"
+
+
+def test_names_that_cannot_be_shown(path: Path) -> None:
+    """Neither line breaks nor escape sequences nor pages of text reach messages, reports or files."""
+    bad = ["a\nb", "\x1b[31m", "x" * 500]
+    nodes = [helper.make_node("Relu", ["x"], [bad[0]], name=bad[1]), helper.make_node("Relu", [bad[0]], [bad[1]], name=bad[2]),
+             helper.make_node("Add", [bad[1], bad[2]], ["y"], name="sum")]
+    path.write_bytes(_model(nodes, **{bad[2]: np.ones(4, np.float32)}).SerializeToString())
+    graph = read_model(path).graph
+    assert [node.name for node in graph.node] == ["Relu_0", "Relu_1", "sum"]
+    assert [list(node.input) for node in graph.node] == [["x"], ["tensor_1"], ["tensor_0", "tensor_2"]]
+    assert graph.initializer[0].name == "tensor_2"
+
+
 def test_cycle(path: Path) -> None:
     nodes = [helper.make_node("Add", ["x", "b"], ["a"], name="A"), helper.make_node("Relu", ["a"], ["b"], name="B"),
              helper.make_node("Relu", ["b"], ["y"], name="C")]
