@@ -22,9 +22,9 @@ def result(job: SynthJob, directory: Path, seconds: float) -> SynthResult:
     """The result of a finished job from the files in its ``directory``."""
     report = json.loads((directory / "stat.json").read_text())
     modules: dict[str, Any] = {name.lstrip("\\"): module for name, module in report["modules"].items()}
-    leaves = _leaves(modules, job.top)
-    boxes = {name: leaves.pop(name) for name in job.blackboxes if name in leaves}
-    cells = dict(sorted(leaves.items()))
+    found = leaves(modules, job.top)
+    boxes = {name: found.pop(name) for name in job.blackboxes if name in found}
+    cells = dict(sorted(found.items()))
     area = sum(float(module.get("area", 0.0)) for module in modules.values()) if job.liberty is not None else None
     sequential = _sequential(directory / "cells.lib", cells) if job.liberty is not None else ()
     version = re.match(r"Yosys (\S+)", report["creator"])
@@ -45,7 +45,7 @@ def _modules(job: SynthJob, directory: Path, modules: Mapping[str, Any]) -> dict
     for name, module in modules.items():
         if name == job.top or any(cell in modules for cell in module.get("num_cells_by_type", {})):
             continue
-        cells = dict(sorted(_leaves(modules, name).items()))
+        cells = dict(sorted(leaves(modules, name).items()))
         # Slang makes a module of each instance, `module$path.of.instance`.
         found.setdefault(name.partition("$")[0], []).append(Resources(
             target=job.target, cells=cells, area=float(module.get("area", 0.0)) if library else None,
@@ -55,7 +55,7 @@ def _modules(job: SynthJob, directory: Path, modules: Mapping[str, Any]) -> dict
     return {name: total(job.target, instances) for name, instances in found.items()}
 
 
-def _leaves(modules: Mapping[str, Any], top: str) -> Counter[str]:
+def leaves(modules: Mapping[str, Any], top: str) -> Counter[str]:
     """Cells below ``top``, each module counted as often as it is instantiated."""
     done: dict[str, Counter[str]] = {}
 
