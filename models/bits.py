@@ -13,6 +13,7 @@ from models.errors import ModelError
 
 WEIGHT_TYPES = ("BIPOLAR", "TERNARY", *(f"INT{n}" for n in range(2, 9)))
 ACTIVATION_TYPES = (*WEIGHT_TYPES, *(f"UINT{n}" for n in range(1, 9)))
+FLOAT = "FLOAT"
 SCALES = ("float", "power_of_two", "constant")
 INPUT_SCALES = ("float", "power_of_two")
 
@@ -26,8 +27,9 @@ class BitConfig:
     Attributes
     ----------
     weights : L names of ``WEIGHT_TYPES``. INT2 has the values -2..1, INTn above is symmetric
-        (INT4: -7..7), TERNARY is exactly -1, 0, 1.
-    activations : L - 1 names of ``ACTIVATION_TYPES``, one a hidden layer. UINTn follows a ReLU.
+        (INT4: -7..7), TERNARY is exactly -1, 0, 1. FLOAT leaves a layer as it is: for teachers and starting
+        points, which cannot be exported.
+    activations : L - 1 names of ``ACTIVATION_TYPES``, one a hidden layer. UINTn follows a ReLU; FLOAT is a plain ReLU.
     input : type of the input quantiser, one of ``ACTIVATION_TYPES``. UINTn quantises the input as it
         is, in [0, 1]; signed types and BIPOLAR quantise ``2 x - 1``.
     per_channel : L flags: a weight scale per output channel instead of one per tensor.
@@ -57,8 +59,8 @@ class BitConfig:
         if layers == 0:
             raise ModelError("weights is empty; give one type a layer")
         hidden = layers - 1
-        self._set("weights", _types("weights", self.weights, layers, WEIGHT_TYPES))
-        self._set("activations", _types("activations", self.activations, hidden, ACTIVATION_TYPES))
+        self._set("weights", _types("weights", self.weights, layers, (*WEIGHT_TYPES, FLOAT)))
+        self._set("activations", _types("activations", self.activations, hidden, (*ACTIVATION_TYPES, FLOAT)))
         self._set("input", _types("input", self.input, 1, ACTIVATION_TYPES)[0])
         self._set("per_channel", tuple(bool(flag) for flag in _spread("per_channel", self.per_channel, layers)))
         self._set("weight_scale", _names("weight_scale", self.weight_scale, layers, SCALES))
@@ -72,6 +74,11 @@ class BitConfig:
     def layers(self) -> int:
         """Number of linear layers L."""
         return len(self.weights)
+
+    @property
+    def quantised(self) -> bool:
+        """Whether every tensor has a type of its own, as an export needs it."""
+        return FLOAT not in (*self.weights, *self.activations)
 
     def with_layer(self, index: int, weight: str | None = None, activation: str | None = None) -> BitConfig:
         """A copy in which layer ``index`` has another weight type, activation type, or both."""
@@ -91,7 +98,7 @@ class BitConfig:
 
     @classmethod
     def short(cls, name: str, layers: int, **options: Any) -> BitConfig:
-        """From a short name: ``w1a1``, ``w2a2``, ``w4a4``, ``ternary``, or a type such as ``INT4``.
+        """From a short name: ``w1a1``, ``w2a2``, ``w4a4``, ``ternary``, ``float``, or a type such as ``INT4``.
 
         ``wNaM`` has N-bit weights (1: BIPOLAR, else INTN) and M-bit activations (1: BIPOLAR, else UINTM).
         ``ternary`` has TERNARY weights and UINT2 activations. ``w1a1`` also takes the input as BIPOLAR
@@ -105,10 +112,12 @@ class BitConfig:
             weight, activation = "TERNARY", "UINT2"
         elif lower == "bipolar":
             weight, activation = "BIPOLAR", "BIPOLAR"
+        elif lower == "float":
+            weight, activation = FLOAT, FLOAT
         elif re.fullmatch(r"int[2-8]", lower):
             weight, activation = lower.upper(), f"U{lower.upper()}"
         else:
-            known = "w<1-8>a<1-8>, ternary, bipolar, int2 .. int8"
+            known = "w<1-8>a<1-8>, ternary, bipolar, float, int2 .. int8"
             raise ModelError(f"unknown bit configuration '{name}'; use {known}, or list the types")
         defaults: dict[str, Any] = {}
         if weight == activation == "BIPOLAR":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from math import prod
 from typing import Any, cast
@@ -11,12 +11,25 @@ from torch import Tensor, nn
 
 from models.bits import BitConfig
 from models.errors import ModelError
-from models.layer import Extras, Layer, OutputNorm, Shape, Site, activation
+from models.joins import Concatenation, Join, join_of, plain
+from models.layer import Extras, Layer, OutputNorm, Shape, Site
 from models.network import QuantNetwork
-from models.units import Conv, Dense, GlobalPool, MaxPool, Residual, Size, Unit, unit_of, weighted
-
-# Roundings of the sum of two quantised tensors: two products with the scale, and the sum.
-_SUM = 3
+from models.plan import Step, joins, plan
+from models.units import (
+    AvgPool,
+    Concat,
+    Conv,
+    Dense,
+    GlobalPool,
+    MaxPool,
+    Residual,
+    Shuffle,
+    Size,
+    Unit,
+    Upsample,
+    unit_of,
+    weighted,
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class ConvSpec:
     Attributes
     ----------
     input_shape : (channels, rows, columns); a sequence has one row.
-    units : see `models.units`; the last one is a Dense with one output a class.
+    units : see `models.units`; the last one is a Dense with one output a class, or a Conv for an output map.
     batch_norm, bias, dropout, output_norm : as for `models.MLPSpec`; dropout follows dense layers.
     """
 
@@ -43,8 +56,8 @@ class ConvSpec:
             raise ModelError(f"input_shape is {list(shape)}; give channels, rows and columns")
         object.__setattr__(self, "input_shape", shape)  # frozen; lists become tuples
         object.__setattr__(self, "units", tuple(unit_of(unit) for unit in self.units))
-        if not self.units or not isinstance(self.units[-1], Dense):
-            raise ModelError("units: the last one must be dense, with one output a class")
+        if not self.units or not isinstance(self.units[-1], Dense | Conv):
+            raise ModelError("units: the last one must be dense, with one output a class, or a convolution, for an output map")
         if not 0 <= self.dropout < 1:
             raise ModelError(f"dropout is {self.dropout}; give a probability in [0, 1)")
         tuple(self.weighted)  # sizes fit together, or ModelError
@@ -71,8 +84,9 @@ class ConvSpec:
 
     @property
     def classes(self) -> int:
-        """Outputs."""
-        return cast("Dense", self.units[-1]).dense
+        """Outputs, of each position if the output is a map."""
+        last = self.units[-1]
+        return last.dense if isinstance(last, Dense) else cast("Conv", last).conv
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and YAML."""
@@ -91,41 +105,26 @@ class ConvSpec:
         return cls(**data)
 
 
-class Join(nn.Module):
-    """Sum of two branches: both quantised alike, so that the sum is an integer, then the activation.
-
-    Parameters
-    ----------
-    branch : type of both branches; of a UINTn the signed INTn.
-    sum_type, scale : of the activation after the sum.
-    """
-
-    def __init__(self, branch: str, sum_type: str, scale: str) -> None:
-        super().__init__()
-        self.branch_type = branch.removeprefix("U") if branch not in ("UINT1", "BIPOLAR") else "INT2"
-        self.branch = activation(self.branch_type, scale)
-        self.sum_type, self.activation = sum_type, activation(sum_type, scale)
-
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        """Two feature maps ``[N, C, H, W]`` to one."""
-        # Plain tensors: Brevitas would otherwise check at every sum that both scales are equal, which they are by construction.
-        joined: Tensor = self.activation(_plain(self.branch(left)) + _plain(self.branch(right)))
-        return joined
-
-
 class ConvNet(QuantNetwork):
-    """A quantised convolutional network; ``[N, C, H, W]`` in [0, 1], or flat ``[N, C*H*W]``, to logits ``[N, classes]``."""
+    """A quantised convolutional network; ``[N, C, H, W]`` in [0, 1], or flat ``[N, C*H*W]``, to logits ``[N, classes]``.
+
+    With a convolution as last unit the output is a map, ``[N, classes, H, W]``.
+    """
 
     def __init__(self, spec: ConvSpec, bits: BitConfig | str | Mapping[str, Any]) -> None:
         super().__init__(BitConfig.parse(bits, spec.layers))
         self.spec = spec
-        self.joined = _before_joins(spec)
-        layers = nn.ModuleList(self._layer(index, unit, size) for index, (unit, size) in enumerate(spec.weighted))
+        self.plan = plan(spec.units, spec.input_shape)
+        meetings = list(joins(self.plan))
+        deferred = {end for step in meetings for end in step.ends}
+        layers = nn.ModuleList(
+            self._layer(index, unit, size, index not in deferred) for index, (unit, size) in enumerate(spec.weighted)
+        )
         self.layers = cast("Sequence[Layer]", layers)  # a ModuleList does not say of what
-        self.joins = nn.ModuleList(self._joins())
+        self.joins = nn.ModuleList(join_of(step, self.bits) for step in meetings)
         self.output_norm = OutputNorm() if spec.output_norm else None
 
-    def _layer(self, index: int, unit: Conv | Dense, size: Size) -> Layer:
+    def _layer(self, index: int, unit: Conv | Dense, size: Size, activate: bool) -> Layer:
         spec, last = self.spec, index == self.spec.layers - 1
         norm = spec.batch_norm and not last
         dropout = spec.dropout if isinstance(unit, Dense) and not last else 0.0
@@ -134,91 +133,61 @@ class ConvNet(QuantNetwork):
             shape = Shape(prod(size), unit.dense)
         else:
             shape = Shape(size[0], unit.conv, unit.kernel, unit.stride, unit.padding, unit.groups or size[0])
-        return Layer(shape, self.bits, index, extras, activate=not last and index not in self.joined)
-
-    def _joins(self) -> list[Join]:
-        joins, index, size = [], 0, self.spec.input_shape
-        for unit in self.spec.units:
-            if isinstance(unit, Residual):
-                end = index + len(unit.residual) - 1
-                projected = unit.projection(size) is not None
-                branch = self.bits.activations[end + projected]
-                joins.append(Join(branch, self.bits.activations[end], self.bits.activation_scale[end]))
-                index = end + 1 + projected
-            elif isinstance(unit, Conv | Dense):
-                index += 1
-            size = unit.after(size)
-        return joins
+        return Layer(shape, self.bits, index, extras, activate=activate and not last)
 
     def classify(self, x: Tensor) -> Tensor:
-        """Logits ``[N, classes]`` of a quantised input."""
+        """Logits of a quantised input."""
         if x.dim() == 2:
             x = x.reshape(len(x), *self.spec.input_shape)
-        layers, joins = iter(self.layers), iter(self.joins)
-        for unit in self.spec.units:
-            match unit:
-                case Residual():
-                    left = x
-                    for _ in unit.residual:
-                        left = next(layers)(left)
-                    right = next(layers)(x) if unit.projection(_size(x)) else x
-                    x = next(joins)(left, right)
-                case MaxPool():
-                    x = nn.functional.max_pool2d(_plain(x), unit.max_pool)
-                case GlobalPool():
-                    x = nn.functional.adaptive_avg_pool2d(_plain(x), 1)
-                case Dense():
-                    x = next(layers)(_plain(x).flatten(1) if x.dim() > 2 else x)
-                case _:
-                    x = next(layers)(x)
+        x = self._run(self.plan, x)
         return x if self.output_norm is None else self.output_norm(x)
+
+    def _run(self, steps: Sequence[Step], x: Tensor) -> Tensor:
+        for step in steps:
+            x = self._step(step, x)
+        return x
+
+    def _step(self, step: Step, x: Tensor) -> Tensor:
+        match step.unit:
+            case Residual() | Concat() as unit:
+                parts = plain(x).chunk(len(step.branches), dim=1) if isinstance(unit, Concat) and unit.split else None
+                sources = parts or [x] * len(step.branches)
+                ends = [self._run(branch, part) for branch, part in zip(step.branches, sources, strict=True)]
+                joined: Tensor = self.joins[_number(step.join)](*ends)
+                return joined
+            case MaxPool(window):
+                return nn.functional.max_pool2d(plain(x), window)
+            case AvgPool(window, stride, padding):
+                return nn.functional.avg_pool2d(plain(x), window, stride, padding)
+            case GlobalPool():
+                return nn.functional.adaptive_avg_pool2d(plain(x), 1)
+            case Upsample(factors):
+                return nn.functional.interpolate(plain(x), scale_factor=[float(n) for n in factors], mode="nearest")
+            case Shuffle(groups):
+                value, (channels, high, wide) = plain(x), step.size
+                return value.reshape(-1, groups, channels // groups, high, wide).transpose(1, 2).reshape(-1, channels, high, wide)
+            case Dense():
+                x = plain(x).flatten(1) if x.dim() > 2 else x
+        result: Tensor = self.layers[_number(step.layer)](x)
+        return result
 
     def sites(self) -> list[Site]:
         """All activation quantisers in the order of their calls."""
-        found = [Site(self.quant_input, self.bits.input)]
-        layers, joins = iter(self.layers), iter(self.joins)
-        pooled, size = 0, self.spec.input_shape
+        return [self.input_site, *self._sites(self.plan, 0)]
 
-        def take(layer: Layer) -> Layer:
-            found.extend(layer.sites(pooled))
-            return layer
-
-        for unit in self.spec.units:
-            if isinstance(unit, Residual):
-                left = [take(next(layers)) for _ in unit.residual][-1]
-                right = take(next(layers)) if unit.projection(size) is not None else None
-                join = cast("Join", next(joins))
-                found += [Site(join.branch, join.branch_type, left), Site(join.branch, join.branch_type, right)]
-                found.append(Site(join.activation, join.sum_type, None, _SUM))
-            elif isinstance(unit, Conv | Dense):
-                take(next(layers))
-            pooled = prod(size[1:]) if isinstance(unit, GlobalPool) else 0
-            size = unit.after(size)
-        return found
+    def _sites(self, steps: Sequence[Step], averaged: int) -> Iterator[Site]:
+        for step in steps:
+            if step.layer is not None:
+                yield from self.layers[step.layer].sites(averaged)
+            for branch in step.branches:
+                yield from self._sites(branch, averaged)
+            if step.join is not None:
+                join = cast("Join | Concatenation", self.joins[step.join])
+                roundings = [branch[-1].roundings if branch else averaged for branch in step.branches]
+                yield from join.sites([None if end is None else self.layers[end] for end in step.ends], roundings)
+            averaged = step.roundings
 
 
-def _before_joins(spec: ConvSpec) -> set[int]:
-    """Layers whose activation is that of a join: the last of each residual unit, and that of its shortcut."""
-    found, index, size = set(), 0, spec.input_shape
-    for unit in spec.units:
-        if isinstance(unit, Residual):
-            index += len(unit.residual)
-            found.add(index - 1)
-            if unit.projection(size) is not None:
-                found.add(index)
-                index += 1
-        elif isinstance(unit, Conv | Dense):
-            index += 1
-        size = unit.after(size)
-    return found
-
-
-def _plain(x: Any) -> Tensor:
-    """The values of a Brevitas tensor."""
-    value: Tensor = getattr(x, "value", x)
+def _number(value: int | None) -> int:
+    assert value is not None  # by the construction of a plan
     return value
-
-
-def _size(x: Tensor) -> Size:
-    channels, high, wide = _plain(x).shape[1:]
-    return channels, high, wide

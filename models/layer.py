@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import brevitas.nn as qnn
 import torch
 from torch import Tensor, nn
 
 from models import quantisers
-from models.bits import BitConfig
+from models.bits import FLOAT, BitConfig
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,14 @@ class Site:
     Attributes
     ----------
     module : the quantiser, alone or with its ReLU.
-    dtype : its type, one of ``ACTIVATION_TYPES``.
+    dtype, scale : its type, one of ``ACTIVATION_TYPES``, and kind of scale, one of ``SCALES``.
     layer : the layer whose sums it quantises; None for the input, and after a join.
     roundings : float32 operations between integers and the quantiser beside those of ``layer``.
     """
 
     module: nn.Module
     dtype: str
+    scale: str
     layer: Layer | None = None
     roundings: int = 0
 
@@ -132,7 +134,9 @@ class Layer(nn.Module):
         self.shape = shape
         self.weight_type, self.weight_scale = bits.weights[index], bits.weight_scale[index]
         self.per_channel = bits.per_channel[index] and self.weight_scale != "constant"
-        quantiser = quantisers.weight_quantiser(self.weight_type, self.weight_scale, self.per_channel)
+        quantiser = None
+        if self.weight_type != FLOAT:
+            quantiser = quantisers.weight_quantiser(self.weight_type, self.weight_scale, self.per_channel)
         self.linear: qnn.QuantLinear | qnn.QuantConv2d
         if shape.kernel is None:
             self.linear = qnn.QuantLinear(shape.inputs, shape.outputs, bias=False, weight_quant=quantiser)
@@ -165,13 +169,13 @@ class Layer(nn.Module):
 
     def clip_weights(self) -> None:
         """Clamp BIPOLAR and constant-scale weights to [-1, 1]: beyond it a binary weight would need ever more steps to turn."""
-        if self.weight_type == "BIPOLAR" or self.weight_scale == "constant":
+        if self.weight_type != FLOAT and (self.weight_type == "BIPOLAR" or self.weight_scale == "constant"):
             with torch.no_grad():
                 self.linear.weight.clamp_(-1.0, 1.0)
 
     def reset_weight_scale(self) -> None:
         """Set a learned weight scale to the best one for the present weights."""
-        if self.weight_scale == "constant":
+        if self.weight_scale == "constant" or self.weight_type == FLOAT:
             return
         scale = quantisers.best_weight_scale(self.linear.weight.flatten(1), self.weight_type, self.per_channel)
         narrow = quantisers.weight_narrow(self.weight_type)
@@ -179,7 +183,9 @@ class Layer(nn.Module):
 
     def sites(self, roundings: int = 0) -> list[Site]:
         """Its activation quantiser, if it has one; ``roundings`` as for `Site`."""
-        return [] if self.activation is None else [Site(self.activation, self.activation_type or "", self, roundings)]
+        if self.activation is None or self.activation_type is None or self.activation_type == FLOAT:
+            return []
+        return [Site(self.activation, self.activation_type, self.activation_scale, self, roundings)]
 
     def calibrate(self, std: float) -> None:
         """Set a learned activation scale for pre-activations of standard deviation ``std``."""
@@ -187,16 +193,26 @@ class Layer(nn.Module):
             set_activation_scale(self.activation, self.activation_type, self.activation_scale, std)
 
 
-def activation(name: str, scale: str) -> qnn.QuantReLU | qnn.QuantIdentity:
-    """ReLU and quantiser for UINTn, a quantiser for all other types."""
+def activation(name: str, scale: str) -> nn.Module:
+    """ReLU and quantiser for UINTn, ReLU alone for FLOAT, a quantiser for all other types."""
+    if name == FLOAT:
+        return nn.ReLU()
     quantiser = quantisers.activation_quantiser(name, scale)
-    return (qnn.QuantReLU if name.startswith("UINT") else qnn.QuantIdentity)(act_quant=quantiser)
+    made: nn.Module = (qnn.QuantReLU if name.startswith("UINT") else qnn.QuantIdentity)(act_quant=quantiser)
+    return made
 
 
-def set_activation_scale(module: qnn.QuantReLU | qnn.QuantIdentity, name: str, kind: str, std: float) -> None:
+def set_activation_scale(module: nn.Module, name: str, kind: str, std: float) -> None:
     """Set the learned scale of an activation for pre-activations of standard deviation ``std``."""
-    if name == "BIPOLAR" or kind == "constant":
+    if name in ("BIPOLAR", FLOAT) or kind == "constant":
         return
     narrow = name == "TERNARY"
     scale = torch.tensor(quantisers.gaussian_threshold(name, kind, max(std, 1e-6)) / quantisers.int_scaling(name, kind, narrow))
-    quantisers.set_scale(module.act_quant.fused_activation_quant_proxy.tensor_quant, scale, name, kind, narrow)
+    quantisers.set_scale(tensor_quantiser(module), scale, name, kind, narrow)
+
+
+def tensor_quantiser(module: nn.Module) -> nn.Module:
+    """Brevitas' tensor quantiser inside an activation quantiser."""
+    proxy: Any = module.get_submodule("act_quant.fused_activation_quant_proxy.tensor_quant")
+    found: nn.Module = proxy
+    return found

@@ -124,4 +124,4 @@ class MLP(QuantNetwork):
 
     def sites(self) -> list[Site]:
         """All activation quantisers in the order of their calls."""
-        return [Site(self.quant_input, self.bits.input), *(site for layer in self.layers for site in layer.sites())]
+        return [self.input_site, *(site for layer in self.layers for site in layer.sites())]

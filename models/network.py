@@ -46,6 +46,11 @@ class QuantNetwork(nn.Module, ABC):
     def classify(self, x: Tensor) -> Tensor:
         """Logits ``[N, classes]`` of a quantised input."""
 
+    @property
+    def input_site(self) -> Site:
+        """The quantiser of the input, which has nothing to learn."""
+        return Site(self.quant_input, self.bits.input, "constant")
+
     @abstractmethod
     def sites(self) -> list[Site]:
         """All activation quantisers in the order of their calls."""

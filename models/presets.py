@@ -9,6 +9,7 @@ from models.bits import BitConfig
 from models.convnet import ConvNet, ConvSpec
 from models.errors import ModelError
 from models.mlp import MLP, MLPSpec
+from models.resize import reclassed, widened
 from models.zoo import CONVOLUTIONAL
 
 Spec = MLPSpec | ConvSpec
@@ -24,12 +25,18 @@ PRESETS: dict[str, tuple[Spec, str]] = {
     "kws": (MLPSpec(490, (256, 256, 256), 12), "keyword spotting, 49 frames x 10 MFCC: the FINN W3A3 entry of MLPerf Tiny v0.7"),
     "nid": (MLPSpec(593, (64, 64, 64), 1), "UNSW-NB15 network intrusion, 593 bits: the FINN cyber-security example"),
     "digits": (MLPSpec(64, (32, 32), 10), "8x8 digits of scikit-learn; our smallest real network"),
+    "anomaly": (MLPSpec(640, (128, 128, 128, 128, 8, 128, 128, 128, 128), 640),
+                "dense autoencoder, ToyADMOS machine sounds: MLPerf Tiny anomaly detection (AD08)"),
     **CONVOLUTIONAL,
 }
 
 
 def spec_of(value: str | Mapping[str, Any] | Spec) -> Spec:
-    """The shape behind a preset name or a mapping; a mapping with ``preset`` overrides that preset's keys."""
+    """The shape behind a preset name or a mapping.
+
+    A mapping with ``preset`` overrides that preset's keys; ``classes`` does so for any network, and ``width`` multiplies
+    its hidden channels: ``{"preset": "resnet18", "width": 0.25, "classes": 100}``.
+    """
     if isinstance(value, Spec):
         return value
     if isinstance(value, str):
@@ -37,7 +44,12 @@ def spec_of(value: str | Mapping[str, Any] | Spec) -> Spec:
     if isinstance(value, Mapping):
         data = dict(value)
         if "preset" in data:
-            data = {**_preset(data.pop("preset")).to_dict(), **data}
+            spec = _preset(data.pop("preset"))
+            if "width" in data:
+                spec = widened(spec, data.pop("width"))
+            if "classes" in data and "units" not in data:
+                spec = reclassed(spec, data.pop("classes"))
+            data = {**spec.to_dict(), **data}
         return (ConvSpec if "units" in data or "input_shape" in data else MLPSpec).from_dict(data)
     raise ModelError(f"model is {value!r}; give the name of a preset ({', '.join(PRESETS)}), inputs, hidden and classes, or "
                      "input_shape and units")

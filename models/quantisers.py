@@ -28,6 +28,8 @@ from torch import Tensor
 # Step of the uniform quantiser with the least squared error on a unit Gaussian, by bits (Max, 1960;
 # recomputed numerically). An n-bit quantiser after a ReLU sees the positive half: n + 1 bits.
 _GAUSSIAN_STEP = {1: 1.596, 2: 0.996, 3: 0.586, 4: 0.335, 5: 0.188, 6: 0.104, 7: 0.0569, 8: 0.0308, 9: 0.0166}
+# Weights that are enough to find the best scale of a tensor.
+_ENOUGH = 1 << 16
 _RESTRICT = {
     "float": RestrictValueType.LOG_FP,
     "power_of_two": RestrictValueType.POWER_OF_TWO,
@@ -145,7 +147,7 @@ def best_weight_scale(weight: Tensor, name: str, per_channel: bool) -> Tensor:
     For BIPOLAR that is the mean magnitude; otherwise the best of 60 fractions of the largest magnitude.
     """
     w = weight.detach()
-    rows = w if per_channel else w.reshape(1, -1)
+    rows = w if per_channel else w.reshape(1, -1)[:, :: max(1, w.numel() // _ENOUGH)]
     if name == "BIPOLAR":
         best = rows.abs().mean(dim=1, keepdim=True)
     else:

@@ -67,6 +67,7 @@ def export(model: Network, data: Dataset | np.ndarray, path: str | Path) -> Expo
     FlowError : the samples do not fit, or a quantised tensor differs from Brevitas' (the first one is named).
     """
     path = Path(path)
+    _quantised(model)
     x = _samples(model, data)
     model.eval()
     content = _qonnx(model, x, _metadata(model, data))
@@ -100,6 +101,14 @@ def export_checkpoint(trained: str | Path, output: str | Path) -> dict[str, Any]
             f"{settings}: not the settings of a training ({error}); give a folder that `bitwright train` wrote"
         ) from error
     return export(models.load(trained), config.data.load(), output).to_json()
+
+
+def _quantised(model: Network) -> None:
+    """FlowError for a layer without types of its own."""
+    for kind, types in (("weights", model.bits.weights), ("activations", model.bits.activations)):
+        if "FLOAT" in types:
+            raise FlowError(f"export: {kind}[{types.index('FLOAT')}] is FLOAT, which no hardware is built for;"
+                            " quantise the layer first")
 
 
 def _samples(model: Network, data: Dataset | np.ndarray) -> np.ndarray:

@@ -63,6 +63,7 @@ def test_with_layer_changes_one_layer() -> None:
         ("w4a8", "INT4", "UINT8", "UINT8"),
         ("ternary", "TERNARY", "UINT2", "UINT8"),
         ("INT4", "INT4", "UINT4", "UINT8"),
+        ("float", "FLOAT", "FLOAT", "UINT8"),
     ],
 )
 def test_short_names(name: str, weight: str, activation: str, source: str) -> None:
@@ -77,11 +78,11 @@ def test_a_network_of_one_layer_has_no_activation() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: BitConfig(("INT4", "INT9"), ("UINT4",)), f"weights[1]: unknown type 'INT9'; legal types are {WEIGHTS}"),
-        (lambda: BitConfig(("INT4", "UINT4"), ("UINT4",)), f"weights[1]: unknown type 'UINT4'; legal types are {WEIGHTS}"),
+        (lambda: BitConfig(("INT4", "INT9"), ("UINT4",)), f"weights[1]: unknown type 'INT9'; legal types are {WEIGHTS}, FLOAT"),
+        (lambda: BitConfig(("INT4", "UINT4"), ("UINT4",)), f"weights[1]: unknown type 'UINT4'; legal types are {WEIGHTS}, FLOAT"),
         (
             lambda: BitConfig(("INT4", "INT4"), ("UINT9",)),
-            f"activations[0]: unknown type 'UINT9'; legal types are {ACTIVATIONS}",
+            f"activations[0]: unknown type 'UINT9'; legal types are {ACTIVATIONS}, FLOAT",
         ),
         (lambda: BitConfig(("INT4",), (), input="FLOAT32"), f"input: unknown type 'FLOAT32'; legal types are {ACTIVATIONS}"),
         (lambda: BitConfig(("INT4",) * 3, ("UINT4",)), "activations has 1 types; 3 layers need 2"),
@@ -98,7 +99,7 @@ def test_a_network_of_one_layer_has_no_activation() -> None:
         (lambda: BitConfig.uniform("INT4", "UINT4", 0), "layers is 0; a network has at least 1"),
         (
             lambda: BitConfig.short("w9a1", 2),
-            "unknown bit configuration 'w9a1'; use w<1-8>a<1-8>, ternary, bipolar, int2 .. int8, or list the types",
+            "unknown bit configuration 'w9a1'; use w<1-8>a<1-8>, ternary, bipolar, float, int2 .. int8, or list the types",
         ),
         (
             lambda: BitConfig.parse(MIXED, 4),
