@@ -31,7 +31,8 @@ LOCK = ".lock"
 _NEW = ".new"
 _ARTEFACTS = (
     "config.yaml", "model.onnx", "graph.json", "graph.npz", "program.json", "folding.json", "fifo.json", "rtl", "sim", "synth",
-    "report", "report.json", "report.png", "report.html", "build.log", TRIALS,
+    "report", "report.json", "report.png", "report.html", "build.log", "hls4ml", "hls4ml.json", "csim", TRIALS,
+    "finn", "finn.log",
 )
 # What tells of the hardware of a build, and is wrong when that changes.
 _MEASURED = ("sim", "synth", "report", "report.json", "report.png", "report.html", TRIALS)
@@ -58,6 +59,8 @@ class BuildOptions:
     target_latency : cycles within which the first output must come.
     budget_luts, budget_brams, budget_dsps : what a design may use by the cost model; as fast as possible within that.
     name : of graph and top module; None takes the file's.
+    settings : YAML file of the back end's own settings (`finn`).
+    force : replace a project that another build made here; says nothing of the result.
     """
 
     input_type: str | None = None
@@ -72,6 +75,8 @@ class BuildOptions:
     budget_brams: int | None = None
     budget_dsps: int | None = None
     name: str | None = None
+    settings: Path | None = None
+    force: bool = False
 
     def __post_init__(self) -> None:
         budget = [flag for flag, value in (("--budget-luts", self.budget_luts), ("--budget-brams", self.budget_brams),
@@ -103,13 +108,13 @@ def build_key(backend: str, model: Path, content: bytes, options: BuildOptions) 
     """Hash of all that a build depends on.
 
     These are the model's ``content`` with the files beside it that hold its data, the name of the top module,
-    the options, the folding file's content and the code that builds.
+    the options, the content of the folding and settings files, and the code that builds.
     """
     plain = options.as_dict()
     folding = read_input(options.folding, "folding file") if options.folding else b""
-    plain["folding"] = None
-    plain["name"] = top_name(model, options)
-    return digest((backend, content, *_beside(model, content), repr(sorted(plain.items())), folding, code_digest()))
+    settings = read_input(options.settings, "settings file") if options.settings else b""
+    plain |= {"folding": None, "settings": None, "force": None, "name": top_name(model, options)}
+    return digest((backend, content, *_beside(model, content), repr(sorted(plain.items())), folding, settings, code_digest()))
 
 
 def _beside(model: Path, content: bytes) -> Iterator[bytes]:
@@ -166,6 +171,11 @@ def _stamp(directory: Path) -> dict[str, Any] | None:
     except FlowError:
         return None
     return stamp if all(isinstance(stamp.get(name), kind) for name, kind in _STAMPED.items()) else None
+
+
+def standing(directory: Path) -> dict[str, Any] | None:
+    """The stamp of the complete build in ``directory``, or None."""
+    return _stamp(directory)
 
 
 def claim(directory: Path) -> None:

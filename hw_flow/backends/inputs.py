@@ -16,7 +16,7 @@ from hw_flow.ir.tensor import FloatArray, IntArray
 from hw_flow.storage import write_bytes
 
 if TYPE_CHECKING:
-    from hw_flow.frontend import Program
+    from hw_flow.backends.protocol import Compiled
 
 # How far random floats reach beyond the input quantiser's range, as a share of that range.
 _MARGIN = 0.25
@@ -29,7 +29,7 @@ _SPARSE = 0.25
 _DENSEST = 0.2
 
 
-def frames(program: Program, x: np.ndarray | str | Path | None, samples: int, seed: int) -> IntArray | FloatArray:
+def frames(program: Compiled, x: np.ndarray | str | Path | None, samples: int, seed: int) -> IntArray | FloatArray:
     """Frames ``[N, *model input]`` from an array, from a file, or drawn at random if ``x`` is None."""
     if x is None:
         size = prod(program.input_frame)
@@ -129,7 +129,7 @@ def as_frames(x: np.ndarray, shape: tuple[int, ...], what: str) -> IntArray | Fl
     return framed.astype(np.float64) if x.dtype.kind == "f" else framed.astype(np.int64)
 
 
-def random_frames(program: Program, samples: int, seed: int) -> IntArray | FloatArray:
+def random_frames(program: Compiled, samples: int, seed: int) -> IntArray | FloatArray:
     """Seeded frames ``[samples, *model input]`` in the model's own domain.
 
     The first frames are all at the lowest value, all at the highest, and the two in turn. Every other one draws its
@@ -140,13 +140,11 @@ def random_frames(program: Program, samples: int, seed: int) -> IntArray | Float
     if samples < 1:
         raise FlowError(f"--samples {samples}; give at least 1")
     rng = np.random.default_rng(seed)
-    tensor = program.graph.tensors[program.graph.inputs[0]]
-    shape = (samples, *program.input_frame)
-    if program.plan.entry is None:
+    shape, span = (samples, *program.input_frame), program.input_span
+    if span is None:
+        tensor = program.graph.tensors[program.graph.inputs[0]]
         return _integers(tensor, samples, prod(program.input_frame), rng).reshape(shape)
-    corners = [bound * tensor.scale + tensor.offset for bound in tensor.limits]
-    low, high = float(np.min(corners)), float(np.max(corners))
-    step = float(np.min(np.abs(tensor.scale)))
+    low, high, step = span
     drawn = _mixture((samples, prod(program.input_frame)), (low, high), step, rng)
     _extremes(drawn, low, high)
     return drawn.reshape(shape)

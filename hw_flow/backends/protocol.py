@@ -13,14 +13,38 @@ from hw_flow.steps import Steps
 from hw_flow.storage import digest
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hw_flow.backends.sizing import FifoSizing
     from hw_flow.fifo import Tick
     from hw_flow.folding import FoldingPlan
-    from hw_flow.frontend import Comparison, Program
+    from hw_flow.frontend import Comparison
     from hw_flow.ir import Graph
     from hw_flow.ir.tensor import FloatArray, IntArray
     from hw_flow.report.schema import Report, Resources
     from hw_flow.rtl.design import Design
+
+
+class Compiled(Protocol):
+    """A compiled model, as far as frames and results are concerned."""
+
+    @property
+    def graph(self) -> Graph:
+        """What the accelerator computes."""
+
+    @property
+    def input_frame(self) -> tuple[int, ...]:
+        """Shape of one frame of the ONNX input, without the batch."""
+
+    @property
+    def input_span(self) -> tuple[float, float, float] | None:
+        """Lowest and highest value and step of a float input; None where the input is integer."""
+
+    def quantise_input(self, x: np.ndarray) -> dict[str, IntArray]:
+        """Integers for the graph's input from frames ``[N, *input_frame]``."""
+
+    def finish(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The model's output ``[N, ...]`` from the accelerator's."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +81,12 @@ class Build:
         return tuple(self.stamp["notes"])
 
     @cached_property
-    def program(self) -> Program:
-        """The compiled model: graph, host operators, reference."""
+    def program(self) -> Compiled:
+        """The compiled model: graph, and what the host does around it."""
+        if self.backend == "finn":
+            from hw_flow.backends.finn.program import FinnProgram
+
+            return FinnProgram.load(self.directory)
         from hw_flow.frontend import Program
 
         return Program.load(self.directory)
@@ -99,8 +127,9 @@ class Simulation:
     outputs : integers by graph output, ``[N, *shape]``.
     results : what the user's model returns, after the host's operators, float ``[N, ...]``.
     interval_cycles : steady cycles between frames; None for a single frame.
-    latency_cycles : first accepted input beat to last beat of the first output frame, counted inclusively.
-    cycles : all cycles of the run.
+    latency_cycles : first accepted input beat to last beat of the first output frame, counted inclusively; None where nothing
+        counts cycles.
+    cycles : all cycles of the run, or None.
     monitors : counters by stream: ``transfers``, ``stalls``, ``starves``, ``peak``.
     fault : None if the hardware equals the golden model, else where it first differs. Always a bug.
     wrong_frames : frames in which hardware and golden model, or golden model and QONNX, differ.
@@ -112,8 +141,8 @@ class Simulation:
     outputs: Mapping[str, IntArray]
     results: FloatArray
     interval_cycles: int | None
-    latency_cycles: int
-    cycles: int
+    latency_cycles: int | None
+    cycles: int | None
     monitors: Mapping[str, Mapping[str, int]]
     fault: str | None
     wrong_frames: int

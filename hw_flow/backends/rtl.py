@@ -40,6 +40,8 @@ class RtlBackend:
         FlowError : the model, the folding or the directory cannot be used.
         """
         content = read_input(model, "model")
+        if options.settings is not None:
+            raise FlowError(f"--settings {options.settings}: the rtl back end has no settings of its own; leave it out")
         key = build_key(self.name, model, content, options)
         with locked(directory):
             stamp = current(directory, key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from hw_flow.storage import check_writable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hw_flow.frontend import Program
+    from hw_flow.frontend import Comparison, Program
     from hw_flow.ir import Graph
     from hw_flow.ir.tensor import FloatArray, IntArray
     from hw_flow.rtl.design import Design
@@ -64,9 +64,13 @@ def simulate(
     compare: bool = True, profile: str = "check", steps: Steps,
 ) -> Simulation:
     """Run frames ``x [N, *model input]`` through the hardware of ``build``; see `simulate_design`."""
+    from hw_flow.frontend import Program
+
+    program = build.program
+    assert isinstance(program, Program)
     try:
         return simulate_design(
-            build.program, build.design, x, stalls=stalls, seed=seed, trace=trace, compare=compare, profile=profile, steps=steps)
+            program, build.design, x, stalls=stalls, seed=seed, trace=trace, compare=compare, profile=profile, steps=steps)
     except StandstillError as error:
         raise FlowError(f"{build.directory}: {error}; report this bug") from error
 
@@ -83,41 +87,79 @@ def simulate_design(
     FlowError : wrong inputs, unknown profile.
     SimError : a tool is missing, or the design does not compile.
     """
+    with steps("quantise input"):
+        integers = program.quantise_input(x)
+    run = run_design(program.graph, design, integers, stalls=stalls, seed=seed, trace=trace, profile=profile, steps=steps)
+    wrong, comparison = run.wrong, None
+    if compare:
+        from hw_flow.frontend import compare as compare_with_qonnx
+
+        with steps("compare"):
+            comparison = compare_with_qonnx(program, x, run.outputs)
+            if not comparison.bit_exact:
+                wrong |= wrong_compilation(program, x)
+    return run.simulation(program.finish(run.outputs), wrong, comparison, program.regions[-1].nodes[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A cycle-accurate run beside the golden model.
+
+    Attributes
+    ----------
+    outputs : integers of the hardware by graph output, ``[N, *shape]``.
+    golden : every tensor of the golden model.
+    fault : where the two first differ, or None.
+    wrong : bool ``[N]``, frames in which they differ.
+    """
+
+    outputs: dict[str, IntArray]
+    golden: dict[str, IntArray]
+    fault: str | None
+    wrong: np.ndarray
+    result: SimResult
+
+    def simulation(self, results: FloatArray, wrong: np.ndarray, comparison: Comparison | None, node: str) -> Simulation:
+        """What a back end returns of it; ``node`` is the last one's name, for a fault."""
+        return Simulation(
+            outputs=self.outputs, results=results, interval_cycles=self.result.interval_cycles or None,
+            latency_cycles=self.result.latency_cycles, cycles=self.result.cycles, monitors=_monitors(self.result),
+            fault=self.fault, wrong_frames=int(wrong.sum()), comparison=comparison, source=self.result.source,
+            fault_node=node if self.fault is not None else None)
+
+
+def run_design(
+    graph: Graph, design: Design, integers: Mapping[str, IntArray], *, stalls: bool = False, seed: int = 0,
+    trace: Path | None = None, profile: str = "check", steps: Steps,
+) -> Run:
+    """Run ``integers`` (``[N, *shape]`` by graph input) through ``design`` and through the golden model of ``graph``.
+
+    Raises
+    ------
+    StandstillError : the hardware stopped before the last frame.
+    FlowError, SimError : unknown profile; a tool is missing, or the design does not compile.
+    """
     import sim
 
     profile = check_profile(profile) if trace is None else _trace_profile(trace)
-    with steps("quantise input"):
-        integers = program.quantise_input(x)
     with steps("compile simulator", own_display=True):
         model = compile_model(design, profile)
-    streams = _streams(design, program.graph, integers)
+    streams = _streams(design, graph, integers)
+    frames = len(next(iter(streams.values())))
     with steps("simulate stalled" if stalls else "simulate", own_display=True):
         result = _run(model, streams, sim.Stalls() if stalls else None, seed, trace)
     if result.status != "done":
         raise StandstillError(f"simulation ended in a {result.status} ({result.reason})")
     outputs = {
-        name: np.asarray(result.outputs[port.name], dtype=np.int64).reshape(len(x), *program.graph.tensors[name].shape)
-        for name, port in zip(program.graph.outputs, design.outputs, strict=True)
+        name: np.asarray(result.outputs[port.name], dtype=np.int64).reshape(frames, *graph.tensors[name].shape)
+        for name, port in zip(graph.outputs, design.outputs, strict=True)
     }
     with steps("golden model"):
-        golden = execute(program.graph, integers)
-        fault = difference(program.graph, outputs, golden)
+        golden = execute(graph, integers)
+        fault = difference(graph, outputs, golden)
     wrong: np.ndarray = np.any(
-        [(outputs[name] != golden[name]).reshape(len(x), -1).any(axis=1) for name in program.graph.outputs], axis=0)
-    comparison = None
-    if compare:
-        from hw_flow.frontend import compare as compare_with_qonnx
-
-        with steps("compare"):
-            comparison = compare_with_qonnx(program, x, outputs)
-            if not comparison.bit_exact:
-                wrong |= wrong_compilation(program, x)
-    return Simulation(
-        outputs=outputs, results=program.finish(outputs), interval_cycles=result.interval_cycles or None,
-        latency_cycles=result.latency_cycles, cycles=result.cycles, monitors=_monitors(result), fault=fault,
-        wrong_frames=int(wrong.sum()), comparison=comparison, source=result.source,
-        fault_node=program.regions[-1].nodes[-1] if fault is not None else None,
-    )
+        [(outputs[name] != golden[name]).reshape(frames, -1).any(axis=1) for name in graph.outputs], axis=0)
+    return Run(outputs, golden, fault, wrong, result)
 
 
 def wrong_compilation(program: Program, x: IntArray | FloatArray) -> np.ndarray:

@@ -36,6 +36,8 @@ def build(
     input_scale: options.InputScale = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the top module; default: the file's name.")] = None,
     backend: Annotated[str, typer.Option("--backend", "-b", help="Back end.")] = "rtl",
+    settings: options.Settings = None,
+    force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
     """Compile a QONNX file into a build directory: graph, folding, FIFO depths and SystemVerilog."""
@@ -46,7 +48,8 @@ def build(
         made = api.build(
             model, directory, folding=folding, target_cycles=target_cycles, unfold=unfold, fps=fps, clock_mhz=clock,
             target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps,
-            input_type=input_type, input_scale=input_scale, name=name, backend=backend, steps=timer)
+            input_type=input_type, input_scale=input_scale, name=name, backend=backend, settings=settings, force=force,
+            steps=timer)
     if as_json:
         emit({"directory": str(directory), "name": made.name, "backend": made.backend, "reused": made.reused,
               "host_ops": made.stamp["host_ops"], "notes": list(made.notes), "seconds": made.stamp["seconds"]})
@@ -77,6 +80,8 @@ def verify(
     profile: options.Profile = "check",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Keep the build here; default: in the cache.")] = None,
     backend: Annotated[str, typer.Option("--backend", "-b", help="Back end.")] = "rtl",
+    settings: options.Settings = None,
+    force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
     """Build a QONNX file, run it cycle by cycle, and compare with QONNX execution. Exit code 1 if they differ."""
@@ -88,7 +93,7 @@ def verify(
             target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps,
             frames=inputs, samples=samples, seed=seed,
             stalls=stalls, input_type=input_type, input_scale=input_scale, profile=profile, output=output, backend=backend,
-            steps=timer)
+            settings=settings, force=force, steps=timer)
     if as_json:
         emit(result.model_dump())
     else:
@@ -109,8 +114,9 @@ def _show(result: VerifyResult) -> None:
     print(f"{result.model}: {verdict}{ties}{stalled}")
     if result.hardware_fault is not None:
         print(f"  hardware differs from the golden model: {result.hardware_fault}")
-    interval = "unknown (give at least 2 frames)" if result.interval_cycles is None else f"{result.interval_cycles:,} cycles"
-    print(f"  steady interval {interval}, first-output latency {result.latency_cycles:,} cycles ({result.source})")
+    if result.latency_cycles is not None:
+        interval = "unknown (give at least 2 frames)" if result.interval_cycles is None else f"{result.interval_cycles:,} cycles"
+        print(f"  steady interval {interval}, first-output latency {result.latency_cycles:,} cycles ({result.source})")
     if result.decisions_agree is not None:
         print(f"  decisions agree with QONNX execution in {result.decisions_agree} of {result.samples} samples")
     for line in host_lines(result.host_ops):

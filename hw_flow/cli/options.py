@@ -31,3 +31,6 @@ Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Of random frames
 Profile = Annotated[str, typer.Option(
     "--profile", "-p", help="Simulator: check (assertions, three start values of registers) or fast (neither).")]
 Json = Annotated[bool, typer.Option("--json", "-j", help="Print JSON on stdout, everything else on stderr.")]
+Settings = Annotated[
+    Path | None, typer.Option("--settings", metavar="FILE.yaml", help="The back end's own settings, see docs/.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a project of another build in the output folder.")]

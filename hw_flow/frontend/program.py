@@ -73,6 +73,15 @@ class Program:
         """Shape of one frame of the ONNX input, without the batch."""
         return tuple(self.model.get_tensor_shape(self.reference.source)[1:])
 
+    @property
+    def input_span(self) -> tuple[float, float, float] | None:
+        """Lowest and highest value and smallest step of a float input; None where the input is integer."""
+        if self.plan.entry is None:
+            return None
+        tensor = self.graph.tensors[self.graph.inputs[0]]
+        corners = [bound * tensor.scale + tensor.offset for bound in tensor.limits]
+        return float(np.min(corners)), float(np.max(corners)), float(np.min(np.abs(tensor.scale)))
+
     @cached_property
     def batch(self) -> int:
         """Frames that golden model and QONNX should take at once, so that memory stays bounded."""

@@ -29,7 +29,7 @@ class VerifyResult(BaseModel):
     stalled_pass : whether the pass with random stalls gave the same outputs; None without ``--stalls``.
     interval_cycles : steady cycles between frames, measured without stalls; None with a single frame.
     latency_cycles : first input beat to last output beat of the first frame, counted inclusively.
-    interval_cycles_estimate : of the slowest node, from the graph.
+    interval_cycles_estimate : of the slowest node, from the graph. All of these are None where nothing counts cycles (hls4ml).
     source : of the measured cycles.
     host_ops : what stays on the host: ``name``, ``op_type``, ``reason``, ``side``.
     folding : PE and SIMD by node.
@@ -49,9 +49,9 @@ class VerifyResult(BaseModel):
     hardware_fault: str | None
     stalled_pass: bool | None
     interval_cycles: int | None
-    latency_cycles: int
-    cycles: int
-    interval_cycles_estimate: int
+    latency_cycles: int | None
+    cycles: int | None
+    interval_cycles_estimate: int | None
     source: str
     host_ops: list[dict[str, str]]
     folding: dict[str, dict[str, Any]]
@@ -65,7 +65,8 @@ def verify(
     budget_luts: int | None = None, budget_brams: int | None = None, budget_dsps: int | None = None, frames: Path | None = None,
     samples: int = 16, seed: int = 0, stalls: bool = False,
     input_type: str | None = None, input_scale: str | None = None, profile: str = "check",
-    output: Path | None = None, backend: str = "rtl", steps: Steps | None = None,
+    output: Path | None = None, backend: str = "rtl", settings: Path | None = None, force: bool = False,
+    steps: Steps | None = None,
 ) -> VerifyResult:
     """Build ``model``, simulate it without stalls and, on request, with them, and compare all outputs.
 
@@ -85,10 +86,11 @@ def verify(
     options = BuildOptions(
         input_type=input_type, input_scale=input_scale, folding=folding, target_cycles=target_cycles, unfold=unfold,
         fps=fps, clock_mhz=clock_mhz, target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams,
-        budget_dsps=budget_dsps)
+        budget_dsps=budget_dsps, settings=settings, force=force)
     engine = backends.get(backend)
-    check_profile(profile)
-    check_tools(synthesis=False)
+    if backend in backends.CYCLE_ACCURATE:
+        check_profile(profile)
+        check_tools(synthesis=False)
     if output is None:
         build = api.build_cached(model, options, backend=backend, steps=steps)
     else:
@@ -103,11 +105,12 @@ def verify(
     assert outcome is not None
     seconds = {**steps.seconds, "total": round(sum(steps.seconds.values()), 3)}
     measure.record(build, run, outcome, dict(steps.seconds))
-    plan = build.folding
+    plan = build.folding if backend in backends.CYCLE_ACCURATE else None
     return VerifyResult(
         model=str(model), **outcome.model_dump(),
         interval_cycles=run.interval_cycles, latency_cycles=run.latency_cycles, cycles=run.cycles,
-        interval_cycles_estimate=foldings.interval_cycles(build.graph, plan), source=run.source,
+        interval_cycles_estimate=foldings.interval_cycles(build.graph, plan) if plan is not None else None, source=run.source,
         host_ops=[dict(op) for op in build.stamp["host_ops"]],
-        folding={name: {"PE": own.pe, "SIMD": own.simd} for name, own in plan.items()}, notes=list(build.notes), seconds=seconds,
+        folding={name: {"PE": own.pe, "SIMD": own.simd} for name, own in plan.items()} if plan is not None else {},
+        notes=list(build.notes), seconds=seconds,
     )

@@ -1,0 +1,185 @@
+"""The FINN back end: FINN+ converts, folds and generates; our simulator runs what it made."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hw_flow.backends.directory import (
+    BuildOptions,
+    build_key,
+    claim,
+    current,
+    finish,
+    locked,
+    read_input,
+    staged,
+    standing,
+    top_name,
+)
+from hw_flow.backends.finn.environment import check_environment
+from hw_flow.backends.finn.process import LOG, run_inside
+from hw_flow.backends.finn.request import Request
+from hw_flow.backends.finn.settings import FinnSettings, read_settings
+from hw_flow.backends.protocol import Build, Simulation
+from hw_flow.errors import FlowError
+from hw_flow.steps import Steps
+from hw_flow.storage import digest, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from hw_flow.backends.finn.program import FinnProgram
+    from hw_flow.backends.sizing import FifoSizing
+    from hw_flow.fifo import Tick
+    from hw_flow.ir.tensor import FloatArray, IntArray
+    from hw_flow.report.schema import Report, Resources
+
+# How `BuildOptions` may fold; FINN solves for none of the others.
+_FOLDED_ELSEWHERE = {"target_latency": "--target-latency", "budget_luts": "--budget-luts", "budget_brams": "--budget-brams",
+                     "budget_dsps": "--budget-dsps"}
+
+
+class FinnBackend:
+    """FINN+ in a child process, without Vivado: hardware graph, estimates, RTL, HLS C++, and a project for a Vivado machine."""
+
+    name = "finn"
+
+    def build(self, model: Path, directory: Path, options: BuildOptions, steps: Steps) -> Build:
+        """Let FINN compile ``model`` into ``directory``; a build with nothing changed is returned as it is.
+
+        Raises
+        ------
+        FlowError : FINN is missing or refuses the model, an option has no meaning for FINN, or another build lies there.
+        """
+        content = read_input(model, "model")
+        for field, flag in _FOLDED_ELSEWHERE.items():
+            if getattr(options, field) is not None:
+                raise FlowError(f"{flag}: FINN does not fold for it; give --target-cycles, --fps with --clock, --unfold or "
+                                "--folding")
+        settings = read_settings(options.settings)
+        version = check_environment()
+        key = build_key(self.name, model, content, options)
+        with locked(directory):
+            stamp = current(directory, key)
+            if stamp is not None:
+                return Build(directory, self.name, stamp, reused=True)
+            older = standing(directory)
+            if older is not None and not options.force:
+                raise FlowError(f"{directory}: holds a {older['backend']} build of {older['model_file']} made from other inputs "
+                                "or by another version; give another --output, or --force to replace it")
+            claim(directory)
+            return _build(model, content, directory, options, settings=settings, version=version, key=key, steps=steps)
+
+    def simulate(
+        self, build: Build, x: IntArray | FloatArray, *, stalls: bool = False, seed: int = 0, trace: Path | None = None,
+        compare: bool = True, profile: str = "check", steps: Steps,
+    ) -> Simulation:
+        """Run the frames ``x [N, *model input]`` through FINN's accelerator under Verilator."""
+        from hw_flow.backends.finn.simulation import simulate
+
+        return simulate(build, x, stalls=stalls, seed=seed, trace=trace, compare=compare, profile=profile, steps=steps)
+
+    def size_fifos(
+        self, build: Build, *, frames: int, seed: int, steps: Steps, progress: Callable[[Tick], None] | None = None,
+    ) -> FifoSizing:
+        """FINN's FIFOs stay as its project has them."""
+        del frames, seed, steps, progress
+        raise FlowError(f"{build.directory}: a finn build keeps the FIFO depths of its project; build with --backend rtl to size "
+                        "them")
+
+    def resources(
+        self, build: Build, target: str, *, nodsp: bool = False, flatten: bool = False, steps: Steps,
+    ) -> Resources:
+        """Synthesise the simulated accelerator (our kernels at FINN's folding) with Yosys."""
+        from hw_flow.backends.synthesis import synthesise
+
+        return synthesise(build, target, nodsp=nodsp, flatten=flatten, steps=steps)
+
+    def report(self, build: Build) -> Report:
+        """The report of everything recorded in the build directory so far."""
+        from hw_flow.report.assemble import assemble
+
+        return assemble(build)
+
+
+def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, *, settings: FinnSettings, version: str, key: str,
+           steps: Steps) -> Build:
+    from hw_flow import fifo, folding, rtl
+    from hw_flow.backends.finn.program import FOLDER, FinnProgram
+    from hw_flow.backends.finn.project import complete
+    from hw_flow.ir import save_graph
+
+    name = top_name(model, options)
+    with staged(directory) as staging:
+        project = staging / FOLDER
+        project.mkdir()
+        write_bytes(staging / "model.onnx", content)
+        request = _request(staging / "model.onnx", project, name, options, settings)
+        request.save(project / "request.json")
+        with steps("convert with FINN"), _log_kept(project / LOG, directory / LOG):
+            answer = run_inside("convert", project / "request.json", timeout_s=settings.timeout_s, what=str(model),
+                                shown=directory / LOG)
+        replace(request, model=Path("model.onnx"), output=Path(FOLDER)).save(project / "request.json")
+        with steps("import FINN's graph"):
+            program = FinnProgram.load(staging, name)
+            imported = program.imported
+            folding.check(imported.graph, imported.folding)
+            depths = fifo.depths(imported.graph, imported.folding)
+        with steps("emit RTL"):
+            save_graph(imported.graph, staging)
+            folding.write(staging / "folding.json", imported.folding)
+            write_json(staging / "fifo.json", depths)
+            rtl.emit(imported.graph, imported.folding, depths, staging / "rtl", name)
+            complete(project, program, depths)
+        stamp: dict[str, Any] = {
+            "key": key, "backend": FinnBackend.name, "name": name, "model_file": model.name, "model_sha256": digest((content,)),
+            "notes": [*answer.get("notes", ()), *imported.folding.notes], "host_ops": _host_ops(program),
+            "target_cycles": request.target_cycles, "options": options.as_dict(), "finn": version,
+            "nodes": [{"finn": one.finn, "op_type": one.op_type, "node": one.node} for one in imported.placed],
+            "seconds": {**steps.seconds, **{f"FINN: {step}": spent for step, spent in answer["seconds"].items()}},
+        }
+        finish(directory, staging, options, stamp)
+    return Build(directory, FinnBackend.name, stamp)
+
+
+def _request(model: Path, project: Path, name: str, options: BuildOptions, settings: FinnSettings) -> Request:
+    from hw_flow.backends.rtl import scale_of
+
+    scale = scale_of(options.input_scale)
+    folding = styles = None
+    if options.folding is not None:
+        folding = project / "folding.json"
+        write_bytes(folding, read_input(options.folding, "folding file"))
+    if settings.styles:
+        styles = project / "specialize_layers.json"
+        write_json(styles, {"Defaults": {}, **{node: {"preferred_impl_style": style} for node, style in settings.styles.items()}})
+    clock_ns = 1000.0 / options.clock_mhz if options.clock_mhz is not None else settings.clock_ns
+    target = options.target_cycles
+    if options.fps is not None:
+        target = max(1, int(1e9 / clock_ns / options.fps))
+    return Request(
+        model=model, output=project, name=name, part=settings.part, board=settings.board, clock_ns=clock_ns,
+        input_type=options.input_type, input_scale=None if scale is None else float(scale), classify=settings.classify,
+        standalone_thresholds=settings.standalone_thresholds, styles_file=styles, folding_file=folding, target_cycles=target,
+        unfold=options.unfold, mvau_wwidth_max=settings.mvau_wwidth_max)
+
+
+def _host_ops(program: FinnProgram) -> list[dict[str, str]]:
+    reason = {"before": "before the first integer tensor of FINN's graph", "after": "after FINN's accelerator"}
+    return [{"name": node.name, "op_type": node.op_type, "reason": reason[side], "side": side}
+            for side, nodes in (("before", program.host.before), ("after", program.host.after)) for node in nodes]
+
+
+@contextmanager
+def _log_kept(log: Path, place: Path) -> Iterator[None]:
+    """Leave FINN's log at ``place`` where it fails: the folder it was written in goes."""
+    place.unlink(missing_ok=True)
+    try:
+        yield
+    except BaseException:
+        if log.exists():
+            shutil.copyfile(log, place)
+        raise

@@ -1,0 +1,170 @@
+"""From a QONNX model to FINN's hardware graph, by FINN's own transformations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hw_flow.backends.finn.inside.edges import host_edges
+from hw_flow.backends.finn.inside.explain import unconverted
+from hw_flow.backends.finn.request import Request
+
+Step = Callable[[Any], Any]
+
+
+class ConversionError(Exception):
+    """FINN cannot make hardware of the graph; the message names the node and why."""
+
+
+def configuration(request: Request) -> Any:
+    """FINN's build configuration for ``request``."""
+    from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType
+
+    return DataflowBuildConfig(
+        output_dir=str(request.output), synth_clk_period_ns=request.clock_ns, fpga_part=request.part, board=request.board,
+        generate_outputs=[DataflowOutputType.ESTIMATE_REPORTS], standalone_thresholds=request.standalone_thresholds,
+        mvau_wwidth_max=request.mvau_wwidth_max, save_intermediate_models=True, auto_fifo_depths=False,
+        specialize_layers_config_file=request.styles_file, folding_config_file=request.folding_file,
+    )
+
+
+def hardware_graph(request: Request, cfg: Any) -> Any:
+    """The model of one partition of hardware nodes; ``dataflow_parent.onnx`` around it lies in the output folder.
+
+    Raises
+    ------
+    ConversionError : a node that FINN cannot convert, with the reason.
+    """
+    from finn.builder import build_dataflow_steps as finn
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    model = ModelWrapper(str(request.model))
+    model = finn.step_tidy_up(finn.step_qonnx_to_finn(_declared(model, request), cfg), cfg)
+    if request.classify:
+        model = _classified(model)
+    model = _four_axes(model)
+    tried: list[tuple[Any, list[str]]] = []
+    for streamline in (_plain, _branches):
+        try:
+            converted = finn.step_convert_to_hw(streamline(_copy(model), cfg), cfg)
+            converted = host_edges(finn.step_minimize_bit_width_initial(converted, cfg))
+        except Exception as error:  # noqa: BLE001 - FINN's assertions and KeyErrors; the next way may do
+            tried.append((None, [_told(error)]))
+            continue
+        left = unconverted(converted)
+        if not left:
+            return finn.step_create_dataflow_partition(converted, cfg)
+        tried.append((converted, left))
+    raise ConversionError(next((left[0] for converted, left in tried if converted is not None), tried[0][1][0]))
+
+
+def fold(model: Any, request: Request, cfg: Any) -> Any:
+    """Specialise every node, fold, and minimise widths, as FINN's steps do."""
+    from finn.builder import build_dataflow_steps as finn
+    from finn.transformation.fpgadataflow.set_folding import SetFolding
+
+    model = finn.step_specialize_layers(model, cfg)
+    if request.target_cycles is not None:
+        model = model.transform(SetFolding(request.target_cycles, mvau_wwidth_max=request.mvau_wwidth_max,
+                                           two_pass_relaxation=True))
+        model = finn.step_apply_folding_config(model, cfg)
+    else:
+        model = finn.step_apply_folding_config(model, cfg)
+    model = finn.step_minimize_bit_width(model, cfg)
+    return finn.step_transpose_decomposition(model, cfg)
+
+
+def reports(model: Any, cfg: Any) -> Any:
+    """Write FINN's estimate reports; returns the model with its cycles noted."""
+    from finn.builder import build_dataflow_steps as finn
+
+    Path(cfg.output_dir, "report").mkdir(parents=True, exist_ok=True)
+    return finn.step_generate_estimate_reports(model, cfg)
+
+
+def _declared(model: Any, request: Request) -> Any:
+    """The model with its input declared as integers times a scale."""
+    if request.input_type is None:
+        return model
+    import numpy as np
+    from onnx import helper
+    from qonnx.core.datatype import DataType
+
+    source = model.graph.input[0].name
+    if request.input_scale is not None and request.input_scale != 1.0:
+        scaled, factor = model.make_new_valueinfo_name(), "bitwright_input_scale"
+        model.set_initializer(factor, np.asarray(request.input_scale, dtype=np.float32))
+        for node in model.graph.node:
+            for index, name in enumerate(node.input):
+                if name == source:
+                    node.input[index] = scaled
+        model.graph.node.insert(0, helper.make_node("Mul", [source, factor], [scaled], name="PreprocMul"))
+    model.set_tensor_datatype(source, DataType[request.input_type])
+    return model
+
+
+def _classified(model: Any) -> Any:
+    """The model with the index of its largest output as its output."""
+    from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
+    from qonnx.transformation.infer_datatypes import InferDataTypes
+    from qonnx.transformation.infer_shapes import InferShapes
+    from qonnx.transformation.insert_topk import InsertTopK
+
+    for transformation in (InsertTopK(k=1), InferShapes(), GiveUniqueNodeNames(), GiveReadableTensorNames(), InferDataTypes()):
+        model = model.transform(transformation)
+    return model
+
+
+def _four_axes(model: Any) -> Any:
+    """1-D convolutions on 4-D tensors: FINN's steps read the second axis of every stride."""
+    if not any(node.op_type == "Conv" and len(model.get_tensor_shape(node.input[0])) == 3 for node in model.graph.node):
+        return model
+    from qonnx.transformation.change_3d_tensors_to_4d import Change3DTo4DTensors
+
+    return model.transform(Change3DTo4DTensors())
+
+
+def _plain(model: Any, cfg: Any) -> Any:
+    """FINN's default streamlining."""
+    from finn.builder import build_dataflow_steps as finn
+
+    return _settled(finn.step_streamline(model, cfg)) if _forks(model) else finn.step_streamline(model, cfg)
+
+
+def _branches(model: Any, cfg: Any) -> Any:
+    """FINN's streamlining for graphs that fork and join."""
+    from finn.builder.custom_step_library.resnet import step_resnet_streamline, step_resnet_tidy
+
+    return _settled(step_resnet_streamline(step_resnet_tidy(model, cfg), cfg))
+
+
+def _settled(model: Any) -> Any:
+    """``model`` with every change of layout moved to where two cancel; FINN would make hardware of each."""
+    from finn.transformation.streamline import absorb, reorder
+    from qonnx.transformation.infer_data_layouts import InferDataLayouts
+    from qonnx.transformation.infer_datatypes import InferDataTypes
+
+    for _ in range(2):
+        for transformation in (
+                reorder.MakeMaxPoolNHWC(), absorb.AbsorbTransposeIntoMultiThreshold(), reorder.MoveTransposePastFork(),
+                reorder.MoveTransposePastJoinAdd(), reorder.MoveTransposePastEltwise(), absorb.AbsorbConsecutiveTransposes()):
+            model = model.transform(transformation)
+        model = model.transform(InferDataTypes()).transform(InferDataLayouts())
+    return model.transform(absorb.AbsorbScalarMulAddIntoTopK()).transform(InferDataLayouts())
+
+
+def _forks(model: Any) -> bool:
+    """Whether a tensor of the graph has several readers."""
+    readers = [name for node in model.graph.node for name in node.input if model.get_initializer(name) is None]
+    return len(set(readers)) < len(readers)
+
+
+def _copy(model: Any) -> Any:
+    from copy import deepcopy
+
+    return deepcopy(model)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

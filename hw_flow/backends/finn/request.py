@@ -1,0 +1,58 @@
+"""What the child process is asked, as plain values in a JSON file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Request:
+    """A conversion.
+
+    Attributes
+    ----------
+    model : QONNX file.
+    output : folder for all that is made.
+    name : of the accelerator.
+    part, board : what FINN builds for.
+    clock_ns : period of the clock.
+    input_type, input_scale : the graph input as integers times a scale.
+    classify : let the accelerator end in the index of the largest output.
+    standalone_thresholds : keep activations out of the matrix units, as the RTL matrix unit needs.
+    styles_file, folding_file : FINN's JSON files, or None.
+    target_cycles : cycles a frame that FINN folds for.
+    unfold : every node at full width.
+    mvau_wwidth_max : bits of a weight word that FINN's folding stays below.
+    """
+
+    model: Path
+    output: Path
+    name: str
+    part: str
+    board: str | None
+    clock_ns: float
+    input_type: str | None = None
+    input_scale: float | None = None
+    classify: bool = False
+    standalone_thresholds: bool = False
+    styles_file: Path | None = None
+    folding_file: Path | None = None
+    target_cycles: int | None = None
+    unfold: bool = False
+    mvau_wwidth_max: int = 36
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        plain = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
+        path.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Request:
+        """Read what `save` wrote."""
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        paths = ("model", "output", "styles_file", "folding_file")
+        known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
+        return cls(**known | {key: Path(known[key]) for key in paths if known[key]})
