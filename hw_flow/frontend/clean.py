@@ -17,7 +17,7 @@ from hw_flow.frontend.infer import fold_constants, infer_shapes
 from hw_flow.frontend.interface import check_annotations, check_interface, check_sizes
 from hw_flow.frontend.poolorder import move_pools
 from hw_flow.frontend.ranks import check_ranks
-from hw_flow.frontend.rewrite import rewrite
+from hw_flow.frontend.rewrite import attribute, rewrite
 from hw_flow.frontend.support import check_operators
 
 # Reserved batch size for the check that no node moves, splits or counts the batch axis.
@@ -80,9 +80,9 @@ def _set_batch(graph: onnx.GraphProto, batch: int) -> None:
 def _normalise_rounding(graph: onnx.GraphProto) -> None:
     """Give rounding modes the names that QONNX 1.0.0 can execute."""
     for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.name == "rounding_mode" and attribute.s.decode(errors="replace").upper() in ("TRUNC", "ROUND_TO_ZERO"):
-                attribute.s = b"DOWN"
+        for item in node.attribute:
+            if item.name == "rounding_mode" and item.s.decode(errors="replace").upper() in ("TRUNC", "ROUND_TO_ZERO"):
+                item.s = b"DOWN"
 
 
 def _line(error: Exception) -> str:
@@ -166,8 +166,34 @@ def _free_batch(model: ModelWrapper, batch: int) -> None:
                 raise FlowError(f"{node.name} ({node.op_type}): makes {sink} of {source}, which drops the batch axis; "
                                 "keep it as the first one")
             _reshape(graph, node, sink[1:])
+        elif node.op_type == "Resize":
+            _scale_alone(graph, node, source, sink)
         elif node.op_type == "Squeeze" and len(node.input) < 2 and not node.attribute:
             _reshape(graph, node, [size for size in source[1:] if size != 1])
+
+
+def _scale_alone(graph: onnx.GraphProto, node: onnx.NodeProto, source: list[int], sink: list[int]) -> None:
+    """Give a Resize that names sizes, or only some axes, one factor for each axis."""
+    sized, some = len(node.input) > 3 and bool(node.input[3]), attribute(node, "axes")
+    if not sized and some is None:
+        return
+    where = f"{node.name} ({node.op_type})"
+    if attribute(node, "keep_aspect_ratio_policy", b"stretch") != b"stretch":
+        raise FlowError(f"{where}: attribute keep_aspect_ratio_policy is not 'stretch'; give one factor for each axis")
+    if sized:
+        factors = [new / old for old, new in zip(source, sink, strict=True)]
+        if any(np.float32(factor) * old != new for factor, old, new in zip(factors, source, sink, strict=True)):
+            raise FlowError(f"{where}: its sizes {sink[1:]} are no whole multiples of {source[1:]}; resize by whole factors")
+    else:
+        given = next(onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer if tensor.name == node.input[2])
+        factors = [1.0] * len(source)
+        for axis, factor in zip(some, given.tolist(), strict=True):
+            factors[axis] = factor
+    name = f"{node.output[0]}_factors"
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array(factors, dtype=np.float32), name))
+    kept = [item for item in node.attribute if item.name not in ("axes", "keep_aspect_ratio_policy")]
+    node.CopyFrom(onnx.helper.make_node("Resize", [node.input[0], node.input[1], name], list(node.output), name=node.name))
+    node.attribute.extend(kept)
 
 
 def _reshape(graph: onnx.GraphProto, node: onnx.NodeProto, frame: list[int]) -> None:

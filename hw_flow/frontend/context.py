@@ -13,7 +13,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from hw_flow.errors import FlowError
 from hw_flow.frontend.clean import shapes
 from hw_flow.frontend.cores import Core, Move
-from hw_flow.frontend.implied import implied_quantiser
+from hw_flow.frontend.implied import MAX_LEVELS, implied_quantiser, rising_quantiser
 from hw_flow.frontend.quantisers import Quantiser
 from hw_flow.frontend.reference import Reference
 from hw_flow.frontend.regions import Integers, Region, constant, counting, in_order, take
@@ -105,7 +105,7 @@ class Context:
         if end <= base.channels and index.shape[:-1] == base.shape[:-1] and np.array_equal(whole[..., begin:end], index):
             move = Move(tensor, Slice(name=name, inputs=(base.name,), outputs=(name,), begin=begin, end=end))
         else:
-            move = Move(tensor, reorder(name, base, index))
+            move = Move(tensor, reorder(name, base, index, value.nodes[-1] if value.nodes else tensor))
         order = np.empty(elements.size, dtype=np.int64)
         order[elements.ravel()] = np.arange(elements.size)
         stored = None if self.frame(tensor) == value.frame else self.frame(tensor)
@@ -122,9 +122,20 @@ class Context:
         limits = base.limits
         if (value.affine is not None and not always) or limits is None or not (value.ops or base.after):
             return value
-        x = np.arange(limits[0], limits[1] + 1) if base.dtype != "BIPOLAR" else np.array([-1, 1])
-        images = base.dequantise(np.repeat(x[:, None], base.channels, axis=1))
+        x, images = _levels(base, limits)
         found = implied_quantiser(base.meaning, value.ops, x, images, value.nodes[-1] if value.nodes else tensor)
+        if found is not None:
+            self.values[tensor] = self.quantised(tensor, value, found)
+        return self.values[tensor]
+
+    def risen(self, tensor: str) -> Value:
+        """The value of ``tensor`` as integers that rise with it: negated on channels of negative scale. Itself if not affine."""
+        value = self.values[tensor]
+        base, limits = value.base, value.base.limits
+        if value.affine is None or limits is None or limits[1] - limits[0] >= MAX_LEVELS:
+            return value
+        x, images = _levels(base, limits)
+        found = rising_quantiser(value.affine, value.ops, x, images, value.nodes[-1] if value.nodes else tensor)
         if found is not None:
             self.values[tensor] = self.quantised(tensor, value, found)
         return self.values[tensor]
@@ -158,6 +169,12 @@ class Context:
             return replace(sink, scale=value.base.scale, offset=value.base.offset, after=(*value.base.after, *value.ops))
         raise FlowError(f"{value.nodes[-1] if value.nodes else sink.tensor}: moves elements of '{value.base.tensor}' between "
                         "channels that have different functions; insert a Quant node with one scale before it")
+
+
+def _levels(base: Integers, limits: tuple[int, int]) -> tuple[IntArray, np.ndarray]:
+    """All integers ``[L]`` of ``base``, and what QONNX has for them, float32 ``[L, C]``."""
+    x = np.arange(limits[0], limits[1] + 1) if base.dtype != "BIPOLAR" else np.array([-1, 1])
+    return x, base.dequantise(np.repeat(x[:, None], base.channels, axis=1))
 
 
 def _plain(base: Integers) -> bool:

@@ -213,9 +213,10 @@ class Product(_Elementwise):
 
 @dataclass(frozen=True, eq=False)
 class Move(Core):
-    """Elements in other places: the graph's node itself says where."""
+    """Elements in other places: the graph's node itself says where; ``around`` is the number that padding puts."""
 
     by: Concat | Slice | Reorder | SlidingWindow
+    around: float = 0.0
 
     def shape(self, *shapes: Shape) -> Shape:
         return self.by.shape(*shapes)
@@ -224,7 +225,9 @@ class Move(Core):
         return self.by.golden(*sources)
 
     def interval(self, *sources: Pair) -> Pair:
-        by = replace(self.by, pad_value=0) if isinstance(self.by, SlidingWindow) else self.by
+        by: Any = self.by
+        if isinstance(by, SlidingWindow):
+            by = replace(by, pad_value=self.around)  # type: ignore[arg-type]  # real numbers here
         low, high = (_floats(by, *ends) for ends in zip(*sources, strict=True))
         return low, high
 

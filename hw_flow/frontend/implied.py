@@ -11,7 +11,7 @@ import numpy as np
 
 from hw_flow.frontend.nonlinear import Absolute, Clip, Extremum, LeakyRelu, Round, Sign
 from hw_flow.frontend.numeric import Const
-from hw_flow.frontend.ops import Add, Div, Mul, Op
+from hw_flow.frontend.ops import Add, Div, Fractions, Mul, Op
 from hw_flow.frontend.quantisers import IntQuant
 from hw_flow.frontend.rounding import round_array
 from hw_flow.ir.tensor import IntArray, smallest_datatype
@@ -85,6 +85,36 @@ def implied_quantiser(meaning: Sequence[Op], ops: Sequence[Op], x: IntArray, ima
     return GridQuant(node=node, low=low, high=high, dtype=smallest_datatype(low, high), scale=Const.of_fractions([scale]),
                      offset=Const.of_fractions([offset]), zero=Const.of_fractions([-offset / scale]), rounding="HALF_EVEN",
                      images=table)
+
+
+def rising_quantiser(affine: tuple[Fractions, Fractions], ops: Sequence[Op], x: IntArray, images: np.ndarray,
+                     node: str) -> GridQuant | None:
+    """The quantiser that negates the integers of channels whose scale is negative, and changes no value.
+
+    Parameters
+    ----------
+    affine : scale and offset of the values behind ``ops``, each once or per channel.
+    x, images, node : as for `implied_quantiser`.
+
+    Returns
+    -------
+    the quantiser, or None if a scale is zero or it is not known what float32 execution gives.
+    """
+    scale, offset = affine
+    size = max(len(scale), len(offset))
+    scale, offset = (part * size if len(part) == 1 else part for part in affine)
+    after = _images(ops, images)
+    if after is None or not all(scale):
+        return None
+    turned = np.array([factor < 0 for factor in scale])
+    low, high = min(int(x[0]), -int(x[-1])), max(int(x[-1]), -int(x[0]))
+    table = np.full((high - low + 1, size), np.nan, dtype=np.float32)
+    for channel in range(size):
+        table[(-x if turned[channel] else x) - low, channel] = after[:, channel % after.shape[1]]
+    sizes = [abs(factor) for factor in scale]
+    zeros = [-plus / factor for plus, factor in zip(offset, sizes, strict=True)]
+    return GridQuant(node=node, low=low, high=high, dtype=smallest_datatype(low, high), scale=Const.of_fractions(sizes),
+                     offset=Const.of_fractions(list(offset)), zero=Const.of_fractions(zeros), rounding="HALF_EVEN", images=table)
 
 
 def _exact(ops: Sequence[Op], value: Fraction, index: int) -> Fraction:

@@ -38,7 +38,8 @@ def linear(context: Context, node: onnx.NodeProto) -> Value:
     if site.source != 0:
         raise FlowError(f"{site.where}: its activation is the second operand; export it as activation times weights")
     if len(context.operands(node)) > 1:
-        raise FlowError(f"{site.where}: multiplies two activations; only products with constant weights can be compiled")
+        raise FlowError(f"{site.where}: multiplies two activations; only products with constant weights can be compiled, use a "
+                        "convolution or a dense layer, or cut the model before it")
     value = context.integer(node, node.input[0])
     return _conv(context, site, value) if node.op_type == "Conv" else _dense(context, site, value)
 
@@ -233,9 +234,10 @@ def _zero(site: Site, value: Value) -> int:
     zeros = {-b / a if a else None for a, b in zip(*_same_length(scale, offset), strict=True)}
     if len(zeros) == 1 and (zero := zeros.pop()) is not None and zero.denominator == 1:
         return int(zero)
+    why, instead = (("each channel has its own zero point", "one zero point for all channels") if zeros else
+                    ("its zero point is no integer", "a whole zero point"))
     raise FlowError(f"{site.where}: attribute pads adds zeros, but no integer of its input '{site.node.input[0]}' stands for 0 "
-                    f"({'each channel has its own zero point' if zeros else 'its zero point is no integer'}); use a whole "
-                    "zero point, or no padding")
+                    f"({why}); use {instead}, or no padding")
 
 
 def _same_length(scale: Fractions, offset: Fractions) -> Sequence[Fractions]:

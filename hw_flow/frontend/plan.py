@@ -28,7 +28,7 @@ from hw_flow.frontend.site import Site, UnevenError
 from hw_flow.frontend.support import GLOBAL_POOLS, LAYOUT, LINEAR, MOVES, POOLS, QUANTISERS, TAIL
 from hw_flow.frontend.translate import elementwise, quantiser
 from hw_flow.frontend.values import Value, arranged
-from hw_flow.frontend.views import depth_to_space, layout, pad, resize, slices, split
+from hw_flow.frontend.views import depth_to_space, gather, layout, pad, resize, slices, split
 
 T = TypeVar("T")
 
@@ -142,6 +142,8 @@ class Planner:
                 return pad(context, node)
             case "Slice":
                 return slices(context, node)
+            case "Gather" | "Tile":
+                return gather(context, node)
             case "DepthToSpace" | "SpaceToDepth":
                 return depth_to_space(context, node)
             case "Resize" | "Upsample":

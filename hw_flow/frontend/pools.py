@@ -96,6 +96,7 @@ def _rising(context: Context, node: onnx.NodeProto) -> Value:
     falling = _falling(value)
     if falling is not None:
         value = context.settled(node.input[0], always=True)
+        value = value if _falling(value) is None else context.risen(node.input[0])
         falling = _falling(value)
     if falling is not None:
         raise FlowError(f"{node.name} ({node.op_type}): takes the largest element behind {falling}, which does not rise on every "
@@ -119,19 +120,18 @@ def _mean(context: Context, site: Site, value: Value, window: SlidingWindow | No
 
 
 def _zero(site: Site, value: Value) -> int:
-    zeros = zeros_of(value)
+    zeros = integers_of(value, Fraction(0))
     if zeros is None or len(zeros) != 1 or zeros[0].denominator != 1:
         raise FlowError(f"{site.where}: attribute pads adds zeros, but no integer of its input '{site.node.input[0]}' stands for "
                         "0; use a whole zero point, or no padding")
     return int(zeros[0])
 
 
-def zeros_of(value: Value) -> Fractions | None:
-    """Per channel the number that stands for 0 (once where all channels agree), or None if there is none."""
+def integers_of(value: Value, number: Fraction) -> Fractions | None:
+    """Per channel what stands for ``number`` (once where all channels agree), or None if nothing does."""
     if value.affine is None or not all(value.affine[0]):
         return None
     scale, offset = value.affine
     size = max(len(scale), len(offset))
-    zeros = tuple(-offset[i % len(offset)] / scale[i % len(scale)] for i in range(size))
-    return zeros[:1] if len(set(zeros)) == 1 else zeros
-
+    found = tuple((number - offset[i % len(offset)]) / scale[i % len(scale)] for i in range(size))
+    return found[:1] if len(set(found)) == 1 else found

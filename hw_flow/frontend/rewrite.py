@@ -6,7 +6,7 @@ becomes a pool and two quantisers; zeros put around a map by a Pad become an att
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,9 @@ def _constant(graph: onnx.GraphProto, name: str, value: Any, kind: type = np.flo
 
 
 def _standard(graph: onnx.GraphProto, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+    if node.op_type == "Sum" and not node.domain:
+        yield from _sum(node)
+        return
     pool = node.op_type == "QuantAvgPool2d"
     last = node.op_type == "MaxPoolNHWC" if not pool else attribute(node, "data_layout", b"NCHW") == b"NHWC"
     if not last and node.domain != CHANNELS_LAST:
@@ -70,6 +73,19 @@ def _standard(graph: onnx.GraphProto, node: onnx.NodeProto) -> Iterator[onnx.Nod
     inner.output[0] = f"{node.output[0]}_made"
     yield from _pool(graph, inner) if pool else [inner]
     yield helper.make_node("Transpose", [inner.output[0]], [node.output[0]], name=f"{node.name}_last", perm=back)
+
+
+def _sum(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+    """A Sum of any number of operands, from left to right as float32 execution takes them."""
+    so_far, stem = node.input[0], node.output[0]
+    for index, name in enumerate(node.input[1:-1], start=1):
+        partial = f"{stem}_sum{index}"
+        yield helper.make_node("Add", [so_far, name], [partial], name=f"{node.name}_sum{index}")
+        so_far = partial
+    if len(node.input) == 1:
+        yield helper.make_node("Identity", [so_far], [stem], name=node.name)
+    else:
+        yield helper.make_node("Add", [so_far, node.input[-1]], [stem], name=node.name)
 
 
 def _rank(graph: onnx.GraphProto, node: onnx.NodeProto) -> int:
@@ -121,8 +137,10 @@ def _fold_pads(graph: onnx.GraphProto) -> None:
     outputs = {value.name for value in graph.output}
     for node in [node for node in graph.node if node.op_type == "Pad" and not node.domain]:
         readers = [item for item in graph.node if node.output[0] in item.input]
-        pads = zero_pads(node, static)
-        if pads is None or node.output[0] in outputs or [reader.op_type for reader in readers] != ["Conv"] or readers[0].domain:
+        pads, value = constant_pads(node, static) or ([], 1.0)
+        if value or not pads or node.output[0] in outputs:
+            continue
+        if [reader.op_type for reader in readers] != ["Conv"] or readers[0].domain:
             continue
         rank, conv = len(pads) // 2, readers[0]
         own = list(attribute(conv, "pads", [0] * 2 * (rank - 2)))
@@ -139,15 +157,14 @@ def _fold_pads(graph: onnx.GraphProto) -> None:
         graph.node.remove(node)
 
 
-def zero_pads(node: onnx.NodeProto, static: Mapping[str, onnx.TensorProto]) -> Sequence[int] | None:
-    """Padding of a Pad node if it is constant and puts zeros."""
+def constant_pads(node: onnx.NodeProto, static: Mapping[str, onnx.TensorProto]) -> tuple[list[int], float] | None:
+    """Padding of a Pad node, and the number that it puts; None if that is not constant or on axes of its own."""
     if attribute(node, "mode", b"constant") != b"constant" or (len(node.input) > 3 and node.input[3]):
         return None
     if len(node.input) < 2:
-        return None if attribute(node, "value", 0.0) else list(attribute(node, "pads", []))
-    if node.input[1] not in static:
+        return list(attribute(node, "pads", [])), float(attribute(node, "value", 0.0))
+    names = [name for name in node.input[1:3] if name]
+    if any(name not in static for name in names):
         return None
-    value = node.input[2] if len(node.input) > 2 else ""
-    if value and (value not in static or onnx.numpy_helper.to_array(static[value]).any()):
-        return None
-    return [int(size) for size in onnx.numpy_helper.to_array(static[node.input[1]])]
+    pads, *value = (onnx.numpy_helper.to_array(static[name]).ravel().tolist() for name in names)
+    return [int(size) for size in pads], float(value[0][0]) if value and value[0] else 0.0

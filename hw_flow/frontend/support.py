@@ -11,7 +11,7 @@ POOLS = frozenset({"MaxPool", "AveragePool"})
 GLOBAL_POOLS = frozenset({"GlobalMaxPool", "GlobalAveragePool", "ReduceMean", "ReduceMax"})
 # Operators whose first axis of the frame is the channels.
 SPATIAL = frozenset({"Conv", "Pad", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"})
-MOVES = frozenset({"Concat", "Pad", "Slice", "Split", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"})
+MOVES = frozenset({"Concat", "Gather", "Pad", "Slice", "Split", "Resize", "Tile", "Upsample", "DepthToSpace", "SpaceToDepth"})
 CUSTOM_QUANTISERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc"})
 QUANTISERS = CUSTOM_QUANTISERS | {"QuantizeLinear"}
 LAYOUT = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast"})

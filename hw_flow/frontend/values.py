@@ -121,11 +121,11 @@ def _repeats(flat: IntArray, count: int, stride: int) -> bool:
     return bool((rows - rows[:, :1] == np.arange(count) * stride).all())
 
 
-def reorder(name: str, source: Integers, index: IntArray) -> Reorder:
-    """Node that reads elements ``index`` ``[*shape]`` of ``source``; FlowError if no nested counters do."""
+def reorder(name: str, source: Integers, index: IntArray, where: str) -> Reorder:
+    """Node that reads elements ``index`` ``[*shape]`` of ``source``; FlowError, naming ``where``, if no nested counters do."""
     found = counters(index)
     if found is None:
-        raise FlowError(f"{name}: takes the elements of '{source.tensor}' in an order that nested counters cannot give; use "
+        raise FlowError(f"{where}: takes the elements of '{source.tensor}' in an order that nested counters cannot give; use "
                         "Transpose, Slice or Resize by whole factors")
     counts, strides, offset = found
     return Reorder(name=name, inputs=(source.name,), outputs=(f"{name}_out",), out_shape=index.shape, counts=counts,

@@ -11,14 +11,17 @@ import onnx
 from hw_flow.errors import FlowError
 from hw_flow.frontend.context import Context
 from hw_flow.frontend.cores import Move
-from hw_flow.frontend.pools import zeros_of
+from hw_flow.frontend.pools import integers_of
 from hw_flow.frontend.regions import Integers, constant, counting
-from hw_flow.frontend.rewrite import zero_pads
+from hw_flow.frontend.rewrite import constant_pads
 from hw_flow.frontend.site import Site
 from hw_flow.frontend.translate import elementwise
 from hw_flow.frontend.values import Value, arranged, channel_axis, channels_last
 from hw_flow.ir.spatial import SlidingWindow
 from hw_flow.ir.tensor import IntArray
+
+# Largest integer around a map: that of the widest tensor.
+_FARTHEST = 1 << 31
 
 
 def layout(context: Context, node: onnx.NodeProto, value: Value) -> Value:
@@ -62,25 +65,25 @@ def slices(context: Context, node: onnx.NodeProto) -> Value:
 
 
 def pad(context: Context, node: onnx.NodeProto) -> Value:
-    """The value of a Pad node that puts zeros around the positions of a map."""
+    """The value of a Pad node that puts one number around the positions of a map."""
     site = context.site(node)
     static = {name: onnx.numpy_helper.from_array(context.static[name]) for name in node.input if name in context.static}
-    pads = zero_pads(node, static)
+    pads, number = constant_pads(node, static) or ([], 0.0)
     rank = len(site.frame) + 1
-    if pads is None or len(pads) != 2 * rank or rank not in (3, 4):
-        raise FlowError(f"{site.where}: only constant zeros around 1-D and 2-D maps can be compiled; use mode constant, value 0")
+    if len(pads) != 2 * rank or rank not in (3, 4) or not np.isfinite(number):
+        raise FlowError(f"{site.where}: only a constant number around 1-D and 2-D maps can be compiled; use mode constant")
     if any([*pads[:2], *pads[rank:rank + 2]]) or min(pads) < 0:
         raise FlowError(f"{site.where}: attribute pads is {list(pads)}; pad the positions only, by at least 0")
     value = context.integer(node, node.input[0])
     value = context.stream(node.input[0], value, channels_last(site.frame, 0))
-    zeros = zeros_of(value)
-    if zeros is None or len(zeros) != 1 or zeros[0].denominator != 1:
-        raise FlowError(f"{site.where}: puts zeros, but no integer of its input '{node.input[0]}' stands for 0; use a whole zero "
-                        "point")
+    found = integers_of(value, Fraction(number))
+    if found is None or len(found) != 1 or found[0].denominator != 1 or abs(found[0]) > _FARTHEST:
+        raise FlowError(f"{site.where}: puts {number:g}, but no integer of its input '{node.input[0]}' stands for it; use 0 and "
+                        "a whole zero point")
     around = [*([0] * (4 - rank)), *pads[2:rank], *([0] * (4 - rank)), *pads[rank + 2:]]
     window = SlidingWindow(name=node.name, inputs=("x",), outputs=("y",), kernel=(1, 1), pads=tuple(around),  # type: ignore[arg-type]  # four
-                           pad_value=int(zeros[0]))
-    core = Move(node.name, window)
+                           pad_value=int(found[0]))
+    core = Move(node.name, window, number)
     shape = core.shape(value.base.shape)
     made = counting(shape)
     order = np.moveaxis(made if rank == 4 else made[0], -1, 0)
@@ -106,6 +109,25 @@ def split(context: Context, node: onnx.NodeProto) -> dict[str, Value]:
         found[name] = _moved(context, value, order, name, channel_axis(value.order))
         begin += size
     return found
+
+
+def gather(context: Context, node: onnx.NodeProto) -> Value:
+    """The value of a Gather node with constant indices, or of a Tile node."""
+    site = context.site(node)
+    value = context.settled(node.input[0])
+    if node.op_type == "Tile":
+        repeats = site.array(1, "repeats").ravel().tolist()
+        if len(repeats) != len(site.frame) + 1 or repeats[0] != 1:
+            raise FlowError(f"{site.where}: repeats the batch axis; repeat the others only")
+        order: IntArray = np.tile(value.order, repeats[1:])
+    else:
+        axis = site.attribute("axis", 0) % (len(site.frame) + 1) - 1
+        if axis < 0:
+            raise FlowError(f"{site.where}: takes elements along the batch axis; take them along the others only")
+        order = np.take(value.order, site.array(1, "indices"), axis)
+    if order.ndim not in (1, 2, 3) or not order.size:
+        raise FlowError(f"{site.where}: makes frames of {list(order.shape)}; only vectors and 1-D and 2-D maps can be compiled")
+    return _moved(context, value, order, node.output[0], channel_axis(value.order if order.ndim == value.order.ndim else order))
 
 
 def depth_to_space(context: Context, node: onnx.NodeProto) -> Value:

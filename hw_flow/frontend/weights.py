@@ -10,6 +10,7 @@ import onnx
 
 from hw_flow.errors import FlowError
 from hw_flow.frontend.numeric import Const
+from hw_flow.frontend.rewrite import attribute
 from hw_flow.ir.tensor import IntArray, smallest_datatype
 
 WIDEST = 16
@@ -43,6 +44,8 @@ def weights_of(node: onnx.NodeProto, graph: onnx.GraphProto, static: Mapping[str
     found = _trace(name, {out: item for item in graph.node for out in item.output}, static)
     if found is None:
         found = _from_plain(node, static[name], axis)
+    if not found.values.size:
+        raise FlowError(f"{node.name}: its weights have shape {list(found.values.shape)}; check the export")
     values, scale = (np.moveaxis(part, axis, 0).reshape(part.shape[axis], -1) for part in (found.values, found.scale))
     if not (scale == scale[:, :1]).all():
         raise FlowError(f"{node.name}: the scale of its weights changes along the inputs; "
@@ -67,24 +70,56 @@ def _trace(name: str, producers: Mapping[str, onnx.NodeProto], static: Mapping[s
     if node is None:
         return None
     if node.op_type in ("Quant", "IntQuant", "BipolarQuant"):
-        value = np.asarray(static[name], dtype=np.float64)
-        scale = np.broadcast_to(np.asarray(static[node.input[1]], dtype=np.float64), value.shape)
-        if not np.isfinite(scale).all() or (scale == 0).any():
-            raise FlowError(f"{node.name}: a scale of the weights is zero or not finite; train or export them again")
-        whole = np.rint(value / scale)
-        if np.abs(value / scale - whole).max(initial=0) > 0.05:
-            raise FlowError(f"{node.name}: weights have a zero point that is no integer; use a symmetric weight quantiser")
-        return _Scaled(whole.astype(np.int64), scale)
+        return _quantised(node, static)
+    if node.op_type == "DequantizeLinear":
+        return _dequantised(node, static)
     if node.op_type in ("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"):
         source = _trace(node.input[0], producers, static)
         if source is None:
             return None
         if node.op_type == "Transpose":
-            axes = next((list(item.ints) for item in node.attribute if item.name == "perm"), None)
+            axes = attribute(node, "perm")
             return _Scaled(source.values.transpose(axes), source.scale.transpose(axes))
         shape = static[name].shape
         return _Scaled(source.values.reshape(shape), source.scale.reshape(shape))
     return None
+
+
+def _quantised(node: onnx.NodeProto, static: Mapping[str, np.ndarray]) -> _Scaled:
+    """What a Quant, IntQuant or BipolarQuant makes of constants."""
+    value = np.asarray(static[node.output[0]], dtype=np.float64)
+    scale = np.broadcast_to(_scale(node, static), value.shape)
+    if not all(np.isfinite(static[name]).all() for name in (node.input[0], *node.input[2:3])):
+        raise FlowError(f"{node.name}: the weights before it, or their zero point, hold NaN or infinity; train or export the "
+                        "network again")
+    bits = np.asarray(static[node.input[3]]) if len(node.input) > 3 else np.ones(1)
+    if not bits.size or not np.isin(bits, range(1, 33)).all():
+        raise FlowError(f"{node.name}: its bit width must be an integer from 1 to 32, not {bits.ravel()[:4].tolist()}; train or "
+                        "export the network again")
+    whole = np.rint(value / scale)
+    if np.abs(value / scale - whole).max(initial=0) > 0.05:
+        raise FlowError(f"{node.name}: weights have a zero point that is no integer; use a symmetric weight quantiser")
+    return _Scaled(whole.astype(np.int64), scale)
+
+
+def _dequantised(node: onnx.NodeProto, static: Mapping[str, np.ndarray]) -> _Scaled:
+    """What a DequantizeLinear makes of constants, ``(x - zero_point) * scale``, the last two per tensor or along an axis."""
+    whole = np.asarray(static[node.input[0]], dtype=np.int64)
+    if len(node.input) > 2 and node.input[2]:
+        whole = whole - _along(node, np.asarray(static[node.input[2]], dtype=np.int64), whole.ndim)
+    return _Scaled(whole, np.broadcast_to(_along(node, _scale(node, static), whole.ndim), whole.shape))
+
+
+def _along(node: onnx.NodeProto, value: np.ndarray, rank: int) -> np.ndarray:
+    axis = int(attribute(node, "axis", 1)) % max(1, rank)
+    return value.reshape([-1 if index == axis and value.size > 1 else 1 for index in range(rank)])
+
+
+def _scale(node: onnx.NodeProto, static: Mapping[str, np.ndarray]) -> np.ndarray:
+    scale = np.asarray(static[node.input[1]], dtype=np.float64)
+    if not np.isfinite(scale).all() or (scale == 0).any():
+        raise FlowError(f"{node.name}: a scale of the weights is zero or not finite; train or export them again")
+    return scale
 
 
 def _from_plain(node: onnx.NodeProto, value: np.ndarray, axis: int) -> _Scaled:

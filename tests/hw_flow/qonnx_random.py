@@ -46,7 +46,7 @@ class Builder:
         """Add a node on ``head``, which becomes its output."""
         self.head = self.node(op, [self.head, *operands], **attributes)[0]
 
-    def quant(self, value: str, scale: Any, bits: int, *, zero: float = 0.0, signed: bool = True, narrow: bool = False,
+    def quant(self, value: str, scale: Any, bits: int, *, zero: Any = 0.0, signed: bool = True, narrow: bool = False,
               mode: str = "ROUND") -> str:
         """Add a Quant node on ``value``."""
         operands = [value, self.constant(scale), self.constant(zero), self.constant(float(bits))]

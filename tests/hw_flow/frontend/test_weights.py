@@ -103,3 +103,28 @@ def test_nan(tmp_path: Path) -> None:
     with pytest.raises(FlowError) as error:
         _compile(tmp_path, b, b.constant(np.full((4, 3), np.nan)))
     assert str(error.value) == "MatMul_1 (MatMul): its weight matrix holds NaN or infinity; train or export the network again"
+
+
+@pytest.mark.parametrize("bits", [0.0, -1.0, 2.5, 64.0, np.nan, np.inf])
+def test_bit_width_of_weights(tmp_path: Path, bits: float) -> None:
+    """QONNX executes them somehow; no such number makes a network that anyone trained."""
+    b = _start()
+    with pytest.raises(FlowError) as error:
+        _compile(tmp_path, b, b.quant(b.constant(np.ones((4, 3))), 0.5, bits))  # type: ignore[arg-type]  # on purpose
+    assert str(error.value) == (f"Quant_1: its bit width must be an integer from 1 to 32, not [{bits}]; train or export the "
+                                "network again")
+
+
+def test_infinite_weights_that_a_quantiser_would_clip(tmp_path: Path) -> None:
+    b = _start()
+    with pytest.raises(FlowError) as error:
+        _compile(tmp_path, b, b.quant(b.constant(np.full((4, 3), np.inf)), 0.5, 4))
+    assert str(error.value) == ("Quant_1: the weights before it, or their zero point, hold NaN or infinity; train or export the "
+                                "network again")
+
+
+def test_wide_weights_of_intquant(tmp_path: Path) -> None:
+    b = _start()
+    name = b.quant(b.constant(np.arange(12).reshape(4, 3) * 0.25), 2.0**-10, 16)
+    b.nodes[-1].op_type = "IntQuant"
+    assert np.array_equal(_layer(_compile(tmp_path, b, name)).weights, 256 * np.arange(12).reshape(4, 3).T)
