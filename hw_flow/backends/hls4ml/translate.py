@@ -40,6 +40,8 @@ Shape = tuple[int, ...]
 Span = tuple[IntArray, IntArray]
 
 _NONE = np.zeros(1, dtype=np.int64)
+_SAME = Affine(np.ones(1, dtype=np.int64), 0, _NONE, 0, "TRN")
+_HUGE = 2**62
 
 
 def translate(graph: Graph) -> Netlist:
@@ -144,14 +146,19 @@ class _Translator:
         if kind is not None:
             self._alpha(name, wire, form, replace(kind, rounding=form.rounding))
             return _wire(name, wire.shape, 1, 0, (low, high))
+        if form.rounding != "TRN":
+            # Rounded on its own: a shift by an odd number would turn what is even.
+            ends = [form(end, -_HUGE, _HUGE) for end in (wire.low, wire.high)]
+            reach = int(min(end.min() for end in ends)), int(max(end.max() for end in ends))
+            self._alpha(f"{name}_round", wire, form, replace(Fixed.holding(*reach), rounding=form.rounding))
+            return self._cast(name, _wire(f"{name}_round", wire.shape, 1, 0, reach), _SAME, low, high)
         # The first cast saturates at the upper end, the second at the lower one.
         wide = Fixed.holding(0, high - low)
         shift = wide.limits[1] - (high - low)
         top = Affine(form.scale, form.scale_bits, form.bias + ((shift - low) << form.bias_bits), form.bias_bits, form.rounding)
         self._alpha(f"{name}_top", wire, top, replace(wide, rounding=form.rounding, saturation="SAT"))
         upper = _wire(f"{name}_top", wire.shape, 1, 0, wide.limits)
-        ends = Affine(np.ones(1, dtype=np.int64), 0, np.full(1, -shift), 0, "TRN")
-        self._alpha(name, upper, ends, replace(wide, saturation="SAT"))
+        self._alpha(name, upper, replace(_SAME, bias=np.full(1, -shift)), replace(wide, saturation="SAT"))
         return _wire(name, wire.shape, 1, low, (low, high))
 
     def _alpha(self, name: str, wire: Wire, form: Affine, kind: Fixed) -> str:
@@ -239,10 +246,8 @@ class _Translator:
         self._convolution(node, window, node.weights)
 
     def _convolution(self, node: MVAU | VVAU, window: SlidingWindow, weights: IntArray) -> None:
-        if window.dilation != (1, 1):
-            raise FlowError(f"{_where(node)}: a dilation of {window.dilation}, which hls4ml does not compute; build with "
-                            "--backend rtl")
         source = self.graph.tensors[window.inputs[0]]
+        window, weights = _undilated(window, weights)
         wire = self._padding(window, self.wires[source.name])
         high, wide = window.positions(source.shape)
         depthwise = isinstance(node, VVAU)
@@ -332,11 +337,17 @@ class _Translator:
             geometry = _line(geometry)
             geometry = {{"in_width": "n_in", "out_width": "n_out"}.get(key, key): value for key, value in geometry.items()}
         shape: Shape = (*places, wire.shape[-1])[1 if line else 0:]
-        result = next(layer.types["result"] for layer in self.layers if layer.name == wire.layer)
-        bare = result.split(",TRN")[0].split(",RND")[0].rstrip(">") + ">"
+        low, high = int(wire.low.min()), int(wire.high.max())
+        kind = Fixed.holding(low, high)
+        if any(window.pads) and not kind.signed:
+            # Around the map hls4ml puts the number whose top bit alone is set: the smallest of a signed type.
+            kind = Fixed.holding(-1, high)
+            self._append(f"{window.name}_in", "Activation", (wire.layer,), wire.shape, attributes={"activation": "linear"},
+                         types={"result": str(kind)})
+            wire = replace(wire, layer=f"{window.name}_in")
         geometry["count_pad"] = False
         self._append(node.name, f"MaxPooling{1 if line else 2}D", (wire.layer,), shape, attributes=geometry,
-                     types={"result": bare, "accum": bare})
+                     types={"result": str(kind), "accum": str(kind)})
         self._done(node, replace(wire, layer=node.name, shape=shape))
 
     # --- joins and functions -------------------------------------------------------------------------------------------------
@@ -396,6 +407,18 @@ class _Translator:
                          attributes={"axis": len(shape), "op": f"concatenate{len(shape)}d"}, types={"result": kind})
             made = Wire(name, shape, 1, _NONE, low, high)
         self._done(node, made)
+
+
+def _undilated(window: SlidingWindow, weights: IntArray) -> tuple[SlidingWindow, IntArray]:
+    """hls4ml ignores dilation: the same kernel with zeros between its taps."""
+    if window.dilation == (1, 1):
+        return window, weights
+    (rows, columns), (down, right) = window.kernel, window.dilation
+    kernel = (rows - 1) * down + 1, (columns - 1) * right + 1
+    taps = weights.reshape(len(weights), rows, columns, -1)
+    wide = np.zeros((len(weights), *kernel, taps.shape[-1]), dtype=np.int64)
+    wide[:, ::down, ::right] = taps
+    return replace(window, kernel=kernel, dilation=(1, 1)), wide.reshape(len(weights), -1)
 
 
 def _where(node: Node) -> str:
