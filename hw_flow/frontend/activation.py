@@ -94,6 +94,16 @@ class Solution:
         return self.function if isinstance(self.function, Thresholds) else None
 
     @property
+    def rows(self) -> int:
+        """Channels that it tells apart; 1 where it is the same for all."""
+        match self.function:
+            case Thresholds(values) | Table(values):
+                return len(values)
+            case Line(multiplier, addend):
+                return max(multiplier.size, addend.size)
+        return max(part.rows for part in self.parts)
+
+    @property
     def parts(self) -> tuple[Solution, ...]:
         """What the Add of a difference or of halves reads; none for other functions."""
         match self.function:

@@ -12,6 +12,7 @@ from hw_flow.frontend.numeric import Const
 from hw_flow.frontend.regions import Integers, Plan, Region
 from hw_flow.frontend.spans import Range, accumulator, by_types, padded, row_spans, shared
 from hw_flow.frontend.thresholds import LevelFunction
+from hw_flow.frontend.unchanged import unchanged
 from hw_flow.frontend.weights import narrowest
 from hw_flow.ir import (
     MVAU,
@@ -37,21 +38,35 @@ from hw_flow.ir.tensor import FloatArray
 def lower(plan: Plan, name: str) -> Graph:
     """The integer graph of ``plan``."""
     assert plan.source.dtype is not None
-    builder = _Builder()
+    builder = _Builder(plan.regions[-1].sink.name)
     builder.tensor(plan.source, plan.source.dtype)
     for region in plan.regions:
-        builder.add(region)
+        builder.add(builder.renamed(region))
     return Graph(name, tuple(builder.nodes), builder.tensors, (plan.source.name,), (plan.regions[-1].sink.name,))
 
 
 @dataclass
 class _Builder:
-    """Adds regions one by one; ``ranges`` holds the exact limits of each tensor, ``[1]`` or one per channel."""
+    """Adds regions one by one.
 
+    Attributes
+    ----------
+    output : name of the graph's output.
+    ranges : exact limits of each tensor, ``[1]`` or one per channel.
+    same : for a tensor that a function left as it was, the one that stands for it.
+    """
+
+    output: str
     nodes: list[Node] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     ranges: dict[str, Range] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    same: dict[str, str] = field(default_factory=dict)
+
+    def renamed(self, region: Region) -> Region:
+        """``region`` on the tensors that stand for its sources."""
+        return replace(region, sources=tuple(replace(source, name=self.same.get(source.name, source.name))
+                                             for source in region.sources))
 
     def tensor(self, made: Integers, dtype: str, span: Range | None = None) -> None:
         """Declare a tensor that stands for an ONNX tensor."""
@@ -103,7 +118,8 @@ class _Builder:
             source = self.tensors[region.source.name]
             found = self._solve(region, self.ranges[source.name], f"input '{source.name}'")
             assert found is not None
-            self._function(region, found, source.name)
+            if not (unchanged(found, self.ranges[source.name], source.dtype) and self._dropped(region)):
+                self._function(region, found, source.name)
 
     def _node(self, region: Region, node: Node, dtype: str, span: Range | None = None) -> None:
         """Add the last node of ``region``."""
@@ -161,6 +177,8 @@ class _Builder:
         span = whole[0], whole[1]
         acc = accumulator(*span, core.node)
         found = self._solve(region, span, core.node)
+        if found is not None and unchanged(found, span, acc):
+            found = None
         thresholds = None if found is None else found.thresholds
         dtype = acc if found is None or thresholds is None else found.dtype
         for group, node in enumerate(parts):
@@ -261,6 +279,19 @@ class _Builder:
         low, high = (np.broadcast_to(ends, region.sink.channels) for ends in span)
         return solve_region(LevelFunction((*region.start, *region.ops), region.quantiser), low, high, where)
 
+    def _dropped(self, region: Region) -> bool:
+        """Let the source of ``region`` stand for its sink; not where the network's input would be its output."""
+        source, sink = region.source.name, region.sink.name
+        if sink != self.output:
+            self.same[sink] = source
+            return True
+        index = next((index for index, node in enumerate(self.nodes) if source in node.outputs), None)
+        if index is None or any(source in node.inputs for node in self.nodes):
+            return False
+        self.nodes[index] = replace(self.nodes[index], outputs=(sink,))
+        self.tensor(region.sink, self.tensors.pop(source).dtype, self.ranges.pop(source))
+        return True
+
     def _reduced(self, region: Region, node: MVAU | VVAU | Add | Multiply, span: Range, where: str) -> None:
         """Add ``node``, whose exact results lie within ``span``, with the function of ``region`` in it or behind it."""
         acc = accumulator(*span, where)
@@ -270,7 +301,7 @@ class _Builder:
             # A join knows its inputs by their types alone, not by the ranges that they keep to.
             acc = accumulator(*by_types(node, [self.tensors[name].limits for name in node.inputs]), where)
         found = self._solve(region, span, where)
-        if found is None:
+        if found is None or unchanged(found, span, acc):
             self._node(region, node, acc, span)
         elif found.thresholds is not None:
             self._node(region, replace(node, thresholds=found.thresholds), found.dtype)
