@@ -7,7 +7,7 @@ figure is left out and noted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from xml.etree.ElementTree import Element
 
 from hw_flow.synth.parsers.text import Content, field, number, tables
@@ -42,6 +42,7 @@ def parse_xml(content: Content) -> ToolReport:
         format="csynth-xml", source=source, stage="hls", design=root.findtext("UserAssignments/TopModelName") or "",
         part=root.findtext("UserAssignments/Part") or "", total=figures(values, source),
         layers={name: figures(own, source) for name, own in _modules(root).items()},
+        inside=frozenset(module.text or "" for module in root.iterfind("RTLDesignHierarchy//Instance/ModuleName")),
         capacity={name: value for name, value in _area(available).items() if value is not None} if available is not None else {},
         notes=_notes(values),
     )
@@ -69,6 +70,7 @@ def parse_rpt(content: Content) -> ToolReport:
     return ToolReport(
         format="csynth-rpt", source=source, stage="hls", design=banner.group(2), part=field(content.head, "Target device"),
         total=figures(values, source), layers={name: figures(own, source) for name, own in _instances(found).items()},
+        inside=frozenset(_instance_modules(found)),
         capacity={name: value for name, value in rows.get("Available", {}).items() if value is not None}, notes=_notes(values),
     )
 
@@ -102,6 +104,7 @@ def parse_summary(content: Content) -> ToolReport:
     return ToolReport(
         format="csynth-summary", source=source, stage="hls", design=top, part=field(content.head, "Target device"),
         total=figures(modules[top], source), layers={name: figures(modules[name], source) for name in _chosen(below)},
+        inside=frozenset(below),
         notes=_notes(modules[top]),
     )
 
@@ -168,6 +171,12 @@ def _instances(found: list[list[list[str]]]) -> dict[str, _Values]:
                     layers[row[0].strip()] |= {"latency_cycles": cycles["latency_cycles"],
                                                "interval_cycles": cycles["interval_cycles"]}
     return layers
+
+
+def _instance_modules(found: list[list[list[str]]]) -> Iterator[str]:
+    for table in found:
+        if [cell.strip() for cell in table[0][:2]] == ["Instance", "Module"]:
+            yield from (row[1].strip() for row in table[1:] if len(row) > 1)
 
 
 def _modules(root: Element) -> dict[str, _Values]:

@@ -38,6 +38,8 @@ class ToolReport:
     part : the device as the tool names it, or ``""``.
     total : figures of the whole by metric (the keys of `UNITS`).
     layers : figures of the parts, by the name the file gives them.
+    kinds : what a part is (``fifo``, ``dwc``, ...), by its name, where that is known.
+    inside : names of the modules below the top, where the file lists them.
     capacity : what the device offers, by metric, where the file says.
     notes : what a reader should know, one sentence each.
     """
@@ -49,6 +51,8 @@ class ToolReport:
     part: str = ""
     total: Mapping[str, Figure] = field(default_factory=dict)
     layers: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    inside: frozenset[str] = frozenset()
     capacity: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
