@@ -1,0 +1,95 @@
+"""Settings of a pruning."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from quant_training.errors import TrainingError
+
+Pattern = Literal["elements", "n_m", "fan_in", "channels"]
+Criterion = Literal["magnitude", "activation", "taylor", "fisher", "random"]
+BudgetKind = Literal["parameters", "macs", "weight_bits", "bit_operations", "cost"]
+
+
+class PruneConfig(BaseModel):
+    """What to remove, by which rule, and how fast.
+
+    Attributes
+    ----------
+    pattern : ``elements`` (single weights), ``n_m`` (``n`` of each ``m`` inputs in a row stay), ``fan_in`` (each neuron keeps
+        so many inputs, for truth tables), or ``channels`` (whole neurons or filters, which makes the tensors smaller).
+    criterion : see `quant_training.pruning.criteria`.
+    keep : share of ``budget`` that stays, 0 to 1; for elements and channels.
+    limit : the same as a number, instead of ``keep``.
+    budget : what is counted: ``parameters``, ``macs``, ``weight_bits``, ``bit_operations`` (see `quant_training.size`), or
+        ``cost``, a function given in Python, for example of hardware. Masked weights count as removed.
+    n, m, fan_in : of their patterns.
+    multiple : channels of a layer stay a multiple of this, the parallelism of the hardware; or one number a layer.
+    least : channels that each layer keeps at least.
+    layers : layers that may lose weights or outputs; None: all.
+    schedule : ``one_shot``; ``iterative``: ``steps`` equal steps; ``cubic``: fast, then slower (Zhu and Gupta, arXiv
+        1710.01878). Masks close within one training, channels go in rounds with a share of its epochs each.
+    until : share of the training after which masks are complete.
+    samples : training samples that criteria look at.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pattern: Pattern = "channels"
+    criterion: Criterion = "magnitude"
+    keep: float | None = Field(default=None, gt=0, le=1)
+    limit: float | None = Field(default=None, gt=0)
+    budget: BudgetKind = "parameters"
+    n: int = Field(default=2, ge=1)
+    m: int = Field(default=4, ge=2)
+    fan_in: int = Field(default=6, ge=1)
+    multiple: int | dict[int, int] = 1
+    least: int = Field(default=1, ge=1)
+    layers: tuple[int, ...] | None = None
+    schedule: Literal["one_shot", "iterative", "cubic"] = "one_shot"
+    steps: int = Field(default=4, ge=1)
+    until: float = Field(default=0.7, gt=0, le=1)
+    samples: int = Field(default=1024, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise TrainingError(_one_line(error)) from error
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PruneConfig:
+        budgeted = self.pattern in ("elements", "channels")
+        if budgeted and (self.keep is None) == (self.limit is None):
+            raise ValueError(f"the pattern {self.pattern} needs 'keep' or 'limit', and not both")
+        if not budgeted and (self.keep is not None or self.limit is not None):
+            raise ValueError(f"the pattern {self.pattern} says itself what stays; leave out 'keep' and 'limit'")
+        if self.pattern == "n_m" and self.n >= self.m:
+            raise ValueError(f"n is {self.n} and m {self.m}; n must be smaller")
+        if self.budget == "cost" and self.pattern != "channels":
+            raise ValueError("the budget 'cost' is for channels: masks do not change the shape that a cost is a function of")
+        multiples = self.multiple.values() if isinstance(self.multiple, dict) else [self.multiple]
+        if any(multiple < 1 for multiple in multiples):
+            raise ValueError(f"multiple is {self.multiple}; give at least 1")
+        return self
+
+    def share(self, progress: float) -> float:
+        """Share of all that is to go that is gone after this share of the time, 0 to 1."""
+        if self.schedule == "one_shot" or progress >= 1:
+            return 1.0
+        if self.schedule == "iterative":
+            return min(1.0, (int(progress * self.steps) + 1) / self.steps)
+        return 1 - (1 - progress) ** 3
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"pruning: unknown key '{where}'; legal keys are {', '.join(PruneConfig.model_fields)}"
+    if not where:
+        return f"pruning: {first['msg'].removeprefix('Value error, ')}"
+    return f"pruning: {where} is {first['input']!r}: {first['msg'].lower()}"

@@ -1,0 +1,126 @@
+"""What a network takes before any hardware is built: weights, multiplications, bits. Source of all figures: counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from models.bits import BitConfig
+from models.convnet import ConvSpec
+from models.plan import Step, plan
+from models.units import Concat, Conv, Dense, Residual
+
+if TYPE_CHECKING:
+    from models import Network, Spec
+
+_SOURCE = -1  # the layer "before" the first one: the input
+
+
+@dataclass(frozen=True)
+class LayerSize:
+    """One layer.
+
+    Attributes
+    ----------
+    weights : their number.
+    positions : how often each weight is used in a frame: output positions of a convolution, 1 for a dense layer.
+    weight_bits, input_bits : bits of one weight and of one input element; 32 for float.
+    """
+
+    weights: int
+    positions: int
+    weight_bits: int
+    input_bits: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations a frame."""
+        return self.weights * self.positions
+
+    @property
+    def bits(self) -> int:
+        """Bits of all weights."""
+        return self.weights * self.weight_bits
+
+    @property
+    def bit_operations(self) -> int:
+        """MACs times the bits of both factors (Baskin et al., arXiv 1804.10969, without the accumulator)."""
+        return self.macs * self.weight_bits * self.input_bits
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A whole network.
+
+    Attributes
+    ----------
+    parameters, macs, weight_bits, bit_operations : sums over the layers, zeros counted.
+    sparsity : share of quantised weights that are zero.
+    """
+
+    parameters: int
+    macs: int
+    weight_bits: int
+    bit_operations: int
+    sparsity: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return dict(vars(self))
+
+
+def type_bits(name: str) -> int:
+    """Bits of a type of a BitConfig."""
+    return {"BIPOLAR": 1, "TERNARY": 2, "FLOAT": 32}.get(name) or int(name.lstrip("UINT"))
+
+
+def layer_sizes(spec: Spec, bits: BitConfig) -> list[LayerSize]:
+    """Sizes of all layers, in the order of ``bits``."""
+    if not isinstance(spec, ConvSpec):
+        inputs = (bits.input, *bits.activations)
+        shapes = zip(spec.widths, spec.widths[1:], bits.weights, inputs, strict=False)
+        return [LayerSize(a * b, 1, type_bits(weight), type_bits(given)) for a, b, weight, given in shapes]
+    found: dict[int, LayerSize] = {}
+    _walk(plan(spec.units, spec.input_shape), _SOURCE, bits, found)
+    return [found[index] for index in range(bits.layers)]
+
+
+def _walk(steps: Sequence[Step], source: int, bits: BitConfig, found: dict[int, LayerSize]) -> int:
+    """Add the layers of ``steps``; ``source`` and the result are the layers whose activation type goes in and comes out."""
+    for step in steps:
+        unit = step.unit
+        if isinstance(unit, Conv | Dense):
+            assert step.layer is not None  # by the construction of a plan
+            given = bits.input if source == _SOURCE else bits.activations[source]
+            channels, *maps = unit.after(step.size)
+            inputs = step.size[0]
+            each = prod(step.size) if isinstance(unit, Dense) else inputs // (unit.groups or inputs) * prod(unit.kernel)
+            found[step.layer] = LayerSize(
+                each * channels, prod(maps), type_bits(bits.weights[step.layer]), type_bits(given))
+            source = step.layer
+        elif isinstance(unit, Residual | Concat):
+            for branch in step.branches:
+                _walk(branch, source, bits, found)
+            ends = [end for end in step.ends if end is not None]
+            source = ends[0] if isinstance(unit, Residual) else ends[-1]
+    return source
+
+
+def footprint(model: Network) -> Footprint:
+    """Counts of ``model`` as it is, and the share of its quantised weights that are zero."""
+    import torch
+
+    layers = layer_sizes(model.spec, model.bits)
+    with torch.no_grad():
+        zeros = sum(int((_values(layer.linear.quant_weight()) == 0).sum()) for layer in model.layers)
+    weights = sum(layer.weights for layer in layers)
+    return Footprint(
+        weights, sum(layer.macs for layer in layers), sum(layer.bits for layer in layers),
+        sum(layer.bit_operations for layer in layers), zeros / weights,
+    )
+
+
+def _values(tensor: Any) -> Any:
+    return getattr(tensor, "value", tensor)
