@@ -84,6 +84,7 @@ def build(
     model: str | Path, output: str | Path, *, folding: str | Path | None = None, target_cycles: int | None = None,
     unfold: bool = False, fps: float | None = None, clock_mhz: float | None = None, target_latency: int | None = None,
     budget_luts: int | None = None, budget_brams: int | None = None, budget_dsps: int | None = None,
+    pipeline_levels: int | None = None,
     input_type: str | None = None, input_scale: str | None = None, name: str | None = None, backend: str = "rtl",
     settings: str | Path | None = None, force: bool = False, steps: Steps | None = None,
 ) -> Build:
@@ -93,6 +94,7 @@ def build(
     ----------
     folding, target_cycles, unfold, fps (with clock_mhz), target_latency, budget_luts, budget_brams, budget_dsps : how to fold;
         at most one of them, but budgets go together. None lets the default rule choose and say so.
+    pipeline_levels : levels of logic between the registers of unrolled layers; None takes what ``clock_mhz`` allows, or 2.
     input_type, input_scale : take the input as integers, for example ``"UINT8"`` and ``"1/255"``.
     settings : YAML file of the back end's own settings.
     force : replace a project that another build made in ``output``.
@@ -100,7 +102,8 @@ def build(
     options = BuildOptions(
         input_type=input_type, input_scale=input_scale, folding=Path(folding) if folding is not None else None,
         target_cycles=target_cycles, unfold=unfold, fps=fps, clock_mhz=clock_mhz, target_latency=target_latency,
-        budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps, name=name,
+        budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps,
+        pipeline_levels=pipeline_levels, name=name,
         settings=Path(settings) if settings is not None else None, force=force,
     )
     return build_with(Path(model), Path(output), options, backend=backend, steps=steps)

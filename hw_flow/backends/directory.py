@@ -58,6 +58,7 @@ class BuildOptions:
     fps, clock_mhz : frames a second to aim at, and the clock that they are meant at.
     target_latency : cycles within which the first output must come.
     budget_luts, budget_brams, budget_dsps : what a design may use by the cost model; as fast as possible within that.
+    pipeline_levels : levels of logic between the registers of constant logic; None takes what ``clock_mhz`` allows, or 2.
     name : of graph and top module; None takes the file's.
     settings : YAML file of the back end's own settings (`finn`).
     force : replace a project that another build made here; says nothing of the result.
@@ -74,6 +75,7 @@ class BuildOptions:
     budget_luts: int | None = None
     budget_brams: int | None = None
     budget_dsps: int | None = None
+    pipeline_levels: int | None = None
     name: str | None = None
     settings: Path | None = None
     force: bool = False

@@ -127,6 +127,10 @@ def choose_folding(graph: Graph, options: BuildOptions) -> FoldingPlan:
         plan = folding.unfolded(graph)
     else:
         plan = folding.default(graph)
+    if options.pipeline_levels is not None:
+        plan = folding.pipelined(graph, plan, options.pipeline_levels)
+    elif options.clock_mhz is not None:
+        plan = folding.pipelined(graph, plan, folding.levels_at(options.clock_mhz))
     folding.check(graph, plan)
     chosen = tuple(f"{node.name}: {folding.describe(node, plan[node.name])},"
                    f" {folding.node_cycles(node, plan[node.name], graph)} cycles a frame" for node in graph)

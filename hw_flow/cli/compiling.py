@@ -31,6 +31,7 @@ def build(
     budget_luts: options.BudgetLuts = None,
     budget_brams: options.BudgetBrams = None,
     budget_dsps: options.BudgetDsps = None,
+    pipeline_levels: options.PipelineLevels = None,
     unfold: options.Unfold = False,
     input_type: options.InputType = None,
     input_scale: options.InputScale = None,
@@ -48,6 +49,7 @@ def build(
         made = api.build(
             model, directory, folding=folding, target_cycles=target_cycles, unfold=unfold, fps=fps, clock_mhz=clock,
             target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps,
+            pipeline_levels=pipeline_levels,
             input_type=input_type, input_scale=input_scale, name=name, backend=backend, settings=settings, force=force,
             steps=timer)
     if as_json:
@@ -69,6 +71,7 @@ def verify(
     budget_luts: options.BudgetLuts = None,
     budget_brams: options.BudgetBrams = None,
     budget_dsps: options.BudgetDsps = None,
+    pipeline_levels: options.PipelineLevels = None,
     unfold: options.Unfold = False,
     inputs: options.Inputs = None,
     samples: options.Samples = 16,
@@ -91,6 +94,7 @@ def verify(
         result = api.verify(
             model, folding=folding, target_cycles=target_cycles, unfold=unfold, fps=fps, clock_mhz=clock,
             target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps,
+            pipeline_levels=pipeline_levels,
             frames=inputs, samples=samples, seed=seed,
             stalls=stalls, input_type=input_type, input_scale=input_scale, profile=profile, output=output, backend=backend,
             settings=settings, force=force, steps=timer)

@@ -111,6 +111,7 @@ def synth(
     budget_luts: options.BudgetLuts = None,
     budget_brams: options.BudgetBrams = None,
     budget_dsps: options.BudgetDsps = None,
+    pipeline_levels: options.PipelineLevels = None,
     unfold: options.Unfold = False,
     input_type: options.InputType = None,
     input_scale: options.InputScale = None,
@@ -123,7 +124,8 @@ def synth(
         if design.is_dir():
             given = {"--folding": folding, "--target-cycles": target_cycles, "--unfold": unfold or None,
                      "--fps": fps, "--clock": clock, "--target-latency": target_latency, "--budget-luts": budget_luts,
-                     "--budget-brams": budget_brams, "--budget-dsps": budget_dsps, "--input-type": input_type,
+                     "--budget-brams": budget_brams, "--budget-dsps": budget_dsps,
+                     "--pipeline-levels": pipeline_levels, "--input-type": input_type,
                      "--input-scale": input_scale}
             for flag, value in given.items():
                 if value is not None:
@@ -133,6 +135,7 @@ def synth(
             wanted = api.BuildOptions(
                 folding=folding, target_cycles=target_cycles, unfold=unfold, fps=fps, clock_mhz=clock,
                 target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps,
+                pipeline_levels=pipeline_levels,
                 input_type=input_type, input_scale=input_scale)
             made = api.build_cached(design, wanted, steps=timer)
         resources = api.synth(made, target=target, nodsp=nodsp, flatten=flatten, steps=timer)

@@ -12,7 +12,10 @@ BuildDirectory = Annotated[Path, typer.Argument(metavar="BUILD", help="Directory
 Folding = Annotated[Path | None, typer.Option("--folding", "-f", metavar="FILE.json", help="Folding in FINN's JSON.")]
 TargetCycles = Annotated[int | None, typer.Option("--target-cycles", "-c", help="Fold for this many cycles a frame.")]
 Fps = Annotated[float | None, typer.Option("--fps", help="Fold for this many frames a second, with --clock.")]
-Clock = Annotated[float | None, typer.Option("--clock", help="Clock in MHz that --fps is meant at.")]
+Clock = Annotated[float | None, typer.Option(
+    "--clock", help="Clock in MHz that --fps is meant at, and that unrolled layers are pipelined for.")]
+PipelineLevels = Annotated[int | None, typer.Option(
+    "--pipeline-levels", help="Levels of logic between the registers of unrolled layers; default: 2, or by --clock.")]
 TargetLatency = Annotated[int | None, typer.Option("--target-latency", help="Fold for a first output within so many cycles.")]
 BudgetLuts = Annotated[int | None, typer.Option("--budget-luts", help="As fast as possible within so many LUTs (model).")]
 BudgetBrams = Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from math import ceil
+from math import ceil, gcd
 
 import numpy as np
 from qonnx.core.datatype import DataType
@@ -29,19 +29,19 @@ from hw_flow.ir import (
     Thresholding,
     Thresholds,
 )
-from hw_flow.rtl.choose import buffer_depth, buffer_style, constant_logic, multiplier, weight_style
+from hw_flow.rtl.choose import buffer_depth, buffer_style, constant_logic, fifo_style, multiplier, weight_style
 from hw_flow.rtl.latency import pack_lanes
 from hw_flow.rtl.window import Geometry
 from hw_flow.rtl.wrappers.module import number_kind, weight_kind
 
 _LUT_DEPTH = 64
 _REPLAY_DEPTH = 32
-# What products by constants leave of products by weights on wires: 0.3 to 0.7 measured.
-_SHARED = 0.5
+_FIFO_DEPTH = 32
+_LUT_INPUTS = 6
 
 
 def features(node: Node, folding: NodeFolding, graph: Graph) -> dict[str, float]:
-    """Counts that the LUTs of ``node`` are proportional to.
+    """Counts that the LUTs of ``node`` are proportional to, memories included.
 
     * ``xnor``: products of two BIPOLAR elements a cycle;
     * ``bit_products``: other LUT products, weight bits times activation bits each; ``dsp_tree``: bits of DSP products summed;
@@ -50,20 +50,46 @@ def features(node: Node, folding: NodeFolding, graph: Graph) -> dict[str, float]
       ``buffer``: LUTRAMs of 64 words by 1 bit that hold part of a frame;
     * ``compare``: bits compared with thresholds a cycle; ``table``: LUT ROMs of thresholds;
     * ``argmax``: bits compared by a LabelSelect; ``counter``: bits of address arithmetic;
-    * ``stream``: bits of the node's streams; ``node``: 1 for the control of a matrix unit, thresholds or a label selection,
-      ``control``: 1 for that of any other node.
+    * ``heap``: bits that constant logic adds up, one for each digit of a weight and bit of its input; ``small_row``: bits of
+      outputs that are one LUT each; ``constant_compare``: bits compared with thresholds that are constants;
+    * ``stream``: bits of the node's streams; ``control.<Operator>``: 1, what the operator's kernel has in any size, with
+      ``.parallel`` behind it for a parallel window and ``.constant`` for constant logic.
     """
     counts = _counts(node, folding, graph)
     streams = sum(graph.tensors[name].width * input_lanes(node, folding, index) for index, name in enumerate(node.inputs))
     streams += graph.output_of(node).width * output_lanes(node, folding)
-    control = "node" if isinstance(node, MVAU | VVAU | Thresholding | LabelSelect) else "control"
-    return {control: 1.0, "stream": float(streams), **counts}
+    kind = type(node).__name__ + ".parallel" * folding.parallel_window
+    if isinstance(node, MVAU) and constant_logic(node, folding, graph):
+        kind += ".constant"
+    return {f"control.{kind}": 1.0, "stream": float(streams), **counts}
+
+
+def edge_features(written: int, lanes: int, width: int, depth: int) -> dict[str, dict[str, float]]:
+    """Counts of what stands between two nodes, by kind: ``fifo`` of ``depth`` beats, none for 0, and ``dwc``.
+
+    Parameters
+    ----------
+    written, lanes : elements a beat where the tensor is written and where it is read.
+    width : bits of an element.
+    """
+    found: dict[str, dict[str, float]] = {}
+    if depth:
+        bits = max(written, lanes) * width
+        counts = {"control.fifo": 1.0, "fifo_beat": float(bits), "counter": float(2 * depth.bit_length())}
+        if depth > 2 and fifo_style(depth, bits) == "distributed":
+            counts["fifo_memory"] = float(ceil(depth / _FIFO_DEPTH) * bits)
+        found["fifo"] = counts
+    if written != lanes:
+        # Whole parts of a beat need a multiplexer only, others a register of a common multiple.
+        held = written * lanes // gcd(written, lanes)
+        found["dwc"] = {"control.dwc": 1.0, "converter": float(held * width)}
+    return found
 
 
 def memories(node: Node, folding: NodeFolding, graph: Graph) -> list[tuple[str, int, int]]:
     """Big memories of ``node``: (``distributed`` or ``block``, words, bits of a word)."""
     match node:
-        case MVAU() if constant_logic(folding, node.mh, node.mw):
+        case MVAU() if constant_logic(node, folding, graph):
             return []
         case MVAU() | VVAU():
             products = folding.pe * folding.simd
@@ -91,7 +117,7 @@ def memories(node: Node, folding: NodeFolding, graph: Graph) -> list[tuple[str, 
 def dsp_products(node: Node, folding: NodeFolding, graph: Graph) -> int:
     """DSP blocks that multiply; rows of a matrix can share them."""
     match node:
-        case MVAU() if constant_logic(folding, node.mh, node.mw):
+        case MVAU() if constant_logic(node, folding, graph):
             return 0
         case MVAU() | VVAU():
             source, weight_bits = graph.input_of(node), int(DataType[node.weight_dtype].bitwidth())
@@ -117,7 +143,7 @@ def _counts(node: Node, _folding: NodeFolding, _graph: Graph) -> dict[str, float
 
 @_counts.register
 def _(node: MVAU, folding: NodeFolding, graph: Graph) -> dict[str, float]:
-    if constant_logic(folding, node.mh, node.mw):
+    if constant_logic(node, folding, graph):
         return _constant(node, graph)
     counts = _products(node, folding, graph)
     if node.mh > folding.pe:
@@ -204,13 +230,17 @@ def _(node: Reorder | Lookup, folding: NodeFolding, graph: Graph) -> dict[str, f
 
 
 def _constant(node: MVAU, graph: Graph) -> dict[str, float]:
-    """Products by constants: those by zero cost nothing, the others share half of their work."""
-    source, products = graph.input_of(node), _SHARED * np.count_nonzero(node.weights)
-    counts = {"compare": 0.0 if node.thresholds is None else
-              _SHARED * node.mh * node.thresholds.levels.bit_length() * int(DataType[node.acc_dtype].bitwidth())}
-    if node.weight_dtype == source.dtype == "BIPOLAR":
-        return {**counts, "xnor": float(products)}
-    return {**counts, "bit_products": float(products * int(DataType[node.weight_dtype].bitwidth()) * source.width)}
+    """Digits of the weights in signed binary (non-adjacent form) times bits of the input; zeros cost nothing."""
+    source, out = graph.input_of(node), graph.output_of(node)
+    weights = abs(node.weights).astype(np.int64)
+    bits = np.bitwise_count(weights ^ 3 * weights).astype(np.int64).sum(axis=1) * source.width
+    small = np.count_nonzero(weights, axis=1) * source.width <= _LUT_INPUTS
+    counts = {"heap": float(bits[~small].sum()), "small_row": float((small & (bits > 0)).sum() * out.width)}
+    if node.thresholds is not None:
+        # The first comparison is the sign of the sum.
+        further = node.thresholds.levels.bit_length() - 1
+        counts["constant_compare"] = float((~small).sum() * further * int(DataType[node.acc_dtype].bitwidth()))
+    return counts
 
 
 def _memory(node: Node, folding: NodeFolding, graph: Graph, name: str) -> dict[str, float]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hw_flow.cost.coefficients import FITTED, PRIOR
 from hw_flow.cost.features import features
 from hw_flow.errors import FlowError
 from hw_flow.folding import Folding, node_cycles
@@ -18,16 +19,10 @@ from hw_flow.ir import Graph
 
 SOURCE = "model"
 
-# LUTs on Xilinx 7 series per unit of each feature: what `calibrate` made of 13 matrix units (1x1, Tx2, 2x2, 4x4, 8x8 bit, 32
-# to 128 inputs) under Yosys 0.70, with a mean error of 24 %; argmax, adder, buffer and counter are what the structure suggests,
-# control what is left of seven windows and pools, which come out within a factor of two.
-DEFAULT_COEFFICIENTS: Mapping[str, float] = {
-    "node": 66.0, "xnor": 0.5, "bit_products": 1.45, "dsp_tree": 0.1, "accumulator": 0.1, "weights": 1.75, "replay": 0.45,
-    "compare": 1.15, "table": 0.35, "stream": 0.15, "argmax": 2.0, "adder": 1.0, "buffer": 1.33, "counter": 1.5,
-    "control": 20.0,
-}
+# Fitted to single instances of every kernel under Yosys; benchmarks/lut_model.py has the samples and the error.
+DEFAULT_COEFFICIENTS: Mapping[str, float] = FITTED
 
-# Weight of a default in a calibration: a coefficient that is 100 % off costs as much as one node that is 20 % off.
+# Weight of the prior in a calibration: a coefficient that is 100 % off costs as much as one node that is 20 % off.
 _PULL = 0.2
 
 
@@ -84,8 +79,8 @@ def samples(graph: Graph, folding: Folding, measured: Mapping[str, float]) -> li
 def calibrate(pairs: Iterable[tuple[Mapping[str, float], float]]) -> Calibration:
     """Coefficients from pairs of (`features`, measured LUTs), see `samples`.
 
-    Least squares of the relative error with no negative coefficient. The defaults pull weakly, so that few samples do not
-    drive a feature to zero; a feature that no sample has keeps its default.
+    Least squares of the relative error with no negative coefficient. What the structure suggests pulls weakly, so that few
+    samples do not drive a feature to zero; a feature that no sample has keeps it.
 
     Raises
     ------
@@ -98,8 +93,8 @@ def calibrate(pairs: Iterable[tuple[Mapping[str, float], float]]) -> Calibration
         raise FlowError("cost calibration needs at least one synthesised node with LUTs")
     names = sorted({name for counts, _ in known for name, count in counts.items() if count})
     matrix = np.array([[counts.get(name, 0.0) / measured for name in names] for counts, measured in known])
-    pull = np.diag([_PULL / DEFAULT_COEFFICIENTS[name] for name in names])
+    pull = np.diag([_PULL / PRIOR[name] for name in names])
     solution, _ = nnls(np.vstack([matrix, pull]), np.concatenate([np.ones(len(known)), np.full(len(names), _PULL)]))
-    fitted = {**DEFAULT_COEFFICIENTS, **{name: float(value) for name, value in zip(names, solution, strict=True)}}
+    fitted = {**PRIOR, **{name: float(value) for name, value in zip(names, solution, strict=True)}}
     error = float(np.mean([abs(luts(counts, fitted) - measured) / measured for counts, measured in known]))
     return Calibration(fitted, error, len(known))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import gcd
 
-from hw_flow.cost.features import dsp_products, features, memories
+from hw_flow.cost.features import dsp_products, edge_features, features, memories
 from hw_flow.cost.model import DEFAULT_COEFFICIENTS, luts
-from hw_flow.folding import Folding, NodeFolding, input_lanes, output_lanes
+from hw_flow.folding import PRICES, Folding, NodeFolding, input_lanes, output_lanes
 from hw_flow.ir import Graph, Node
-from hw_flow.rtl.choose import blocks
+from hw_flow.rtl.choose import blocks, fifo_style
 
-# A bit of a converter's register with its multiplexer, and of a FIFO of 32 beats with its registers.
-_CONVERTER_BIT, _FIFO_BIT, _FIFO = 1.0, 1.0, 12.0
+# Depths are not known while a folding is chosen; most FIFOs hold a LUT RAM's worth at most.
+_LIKELY_DEPTH = 32
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,10 @@ class Resources:
     def __add__(self, other: Resources) -> Resources:
         return Resources(self.luts + other.luts, self.brams + other.brams, self.dsps + other.dsps)
 
-    def weighted(self, weights: Resources) -> float:
-        """One number: each count times that of ``weights``."""
-        return self.luts * weights.luts + self.brams * weights.brams + self.dsps * weights.dsps
+    @property
+    def price(self) -> float:
+        """One number: LUTs, and what the rest is worth in LUTs."""
+        return self.luts * PRICES[0] + self.brams * PRICES[1] + self.dsps * PRICES[2]
 
 
 def node_resources(node: Node, folding: NodeFolding, graph: Graph,
@@ -46,12 +46,13 @@ def node_resources(node: Node, folding: NodeFolding, graph: Graph,
     return Resources(luts(features(node, folding, graph), coefficients), brams, dsp_products(node, folding, graph))
 
 
-def edge_resources(lanes: int, wanted: int, width: int) -> Resources:
-    """A shallow FIFO of the wider beats and the converter, from ``lanes`` elements of ``width`` bits a beat to ``wanted``."""
-    fifo = _FIFO + _FIFO_BIT * max(lanes, wanted) * width
-    # Whole parts of a beat need a multiplexer only, others a register of a common multiple.
-    held = 0 if lanes == wanted else lanes * wanted // gcd(lanes, wanted)
-    return Resources(fifo + _CONVERTER_BIT * held * width)
+def edge_resources(written: int, lanes: int, width: int, depth: int = _LIKELY_DEPTH,
+                   coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> Resources:
+    """A FIFO of ``depth`` beats and the converter, from ``written`` elements of ``width`` bits a beat to ``lanes``."""
+    counts = edge_features(written, lanes, width, depth)
+    bits = max(written, lanes) * width
+    brams = blocks(depth, bits) if depth and fifo_style(depth, bits) == "block" else 0
+    return Resources(sum(luts(own, coefficients) for own in counts.values()), brams)
 
 
 def total(graph: Graph, folding: Folding) -> Resources:

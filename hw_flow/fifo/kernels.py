@@ -37,7 +37,7 @@ from hw_flow.ir import (
 )
 from hw_flow.ir.tensor import IntArray
 from hw_flow.rtl.choose import buffer_depth, buffer_style, constant_logic, flat_thresholds, multiplier, table_latency
-from hw_flow.rtl.constant import build
+from hw_flow.rtl.constant import unit_logic
 from hw_flow.rtl.latency import Kind, dot_acc_latency
 from hw_flow.rtl.window import Geometry
 from hw_flow.rtl.wrappers.joins import digits
@@ -91,9 +91,9 @@ def kernel(node: Node, _graph: Graph, _folding: NodeFolding, _cut: bool) -> Kern
 def _(node: MVAU, graph: Graph, folding: NodeFolding, cut: bool) -> Kernel:
     source = graph.input_of(node)
     fold, folds, count = node.mw // folding.simd, node.mh // folding.pe, source.elements // node.mw
-    if constant_logic(folding, node.mh, node.mw):
+    if constant_logic(node, folding, graph):
         steps = np.arange(count)
-        stages = build(node, source, graph.output_of(node)).pipeline.stages
+        stages = unit_logic(node, graph, folding).pipeline.stages
         return Kernel(np.ones(count, dtype=np.int64), (steps,), steps, stages, register=2 * cut)
     # A vector: its beats as they come, then the ends of the other folds.
     gaps = np.ones((count, fold + folds - 1), dtype=np.int64)

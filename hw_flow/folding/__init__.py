@@ -2,7 +2,9 @@
 
 from hw_flow.folding.check import check, coupled
 from hw_flow.folding.choose import complete, default, parallel_bits, unfolded, weight_bits
+from hw_flow.folding.explain import bottleneck, describe
 from hw_flow.folding.finn import from_mapping, our_name, read, write
+from hw_flow.folding.pipeline import levels_at, pipelined
 from hw_flow.folding.rules import (
     Limit,
     input_lanes,
@@ -13,12 +15,13 @@ from hw_flow.folding.rules import (
     parallel_limits,
     vectors,
 )
-from hw_flow.folding.solve import Budget, bottleneck, describe, for_budget, for_cycles, for_latency, for_rate
-from hw_flow.folding.values import Folding, FoldingPlan, NodeFolding, divisors
+from hw_flow.folding.solve import for_budget, for_cycles, for_latency, for_rate
+from hw_flow.folding.space import Budget
+from hw_flow.folding.values import PRICES, Folding, FoldingPlan, NodeFolding, divisors
 
 __all__ = [
-    "Budget", "Folding", "FoldingPlan", "Limit", "NodeFolding", "bottleneck", "check", "complete", "coupled", "default",
+    "PRICES", "Budget", "Folding", "FoldingPlan", "Limit", "NodeFolding", "bottleneck", "check", "complete", "coupled", "default",
     "describe", "divisors", "for_budget", "for_cycles", "for_latency", "for_rate", "from_mapping", "input_lanes",
-    "interval_cycles", "node_cycles", "options", "our_name", "output_lanes", "parallel_bits", "parallel_limits", "read",
-    "unfolded", "vectors", "weight_bits", "write",
+    "interval_cycles", "levels_at", "node_cycles", "options", "our_name", "output_lanes", "parallel_bits", "parallel_limits",
+    "pipelined", "read", "unfolded", "vectors", "weight_bits", "write",
 ]

@@ -45,6 +45,14 @@ def check_node(node: Node, folding: NodeFolding, graph: Graph) -> None:
         if not node.depthwise and folding.simd != channels:
             raise FlowError(f"{node.name}: parallel_window with SIMD {folding.simd}; in front of a dense node it needs SIMD "
                             f"{channels}, all channels")
+    for key, value in (("pipeline_levels", folding.pipeline_levels), ("pipeline_stages", folding.pipeline_stages)):
+        if value and not (isinstance(node, MVAU) and (folding.pe, folding.simd) == (node.mh, node.mw)):
+            raise FlowError(f"{node.name}: {key} {value} on a {kind} that is no constant logic; only an MVAU with PE = MH and "
+                            "SIMD = MW becomes that")
+        if value < 0:
+            raise FlowError(f"{node.name}: {key} {value}; give at least 1, or 0 for the default")
+    if folding.pipeline_levels and folding.pipeline_stages:
+        raise FlowError(f"{node.name}: pipeline_levels and pipeline_stages contradict each other; give one")
     if folding.style == "constant":
         if not isinstance(node, MVAU):
             raise FlowError(f"{node.name}: style 'constant' on a {kind}; only an MVAU becomes constant logic")

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from qonnx.core.datatype import DataType
 
+from hw_flow.folding.explain import describe
 from hw_flow.folding.rules import interval_cycles, node_cycles, options, parallel_limits
-from hw_flow.folding.solve import describe, for_cycles
+from hw_flow.folding.solve import for_cycles
 from hw_flow.folding.values import Folding, FoldingPlan, NodeFolding
 from hw_flow.ir import MVAU, VVAU, Graph, SlidingWindow
 

@@ -41,7 +41,8 @@ _OPTIONAL = ("Thresholding", "LabelSelect", "Multiply")
 _CHOICES = {"ram_style": ("auto", "distributed", "block"), "resType": ("auto", "lut", "dsp"),
             "style": ("auto", "memory", "constant")}
 _REDUCING = ("MVAU", "VVAU", "Pool")
-_KEYS = ("PE", "SIMD", "parallel_window", *_CHOICES)
+_NUMBERS = ("pipeline_levels", "pipeline_stages")
+_KEYS = ("PE", "SIMD", "parallel_window", *_CHOICES, *_NUMBERS)
 
 
 def our_name(name: str) -> str:
@@ -117,6 +118,7 @@ def write(path: Path, folding: Folding) -> None:
         for key, value in (("ram_style", node.ram_style), ("resType", node.res_type), ("style", node.style)):
             if value != "auto" or (kind in ("MVAU", "VVAU") and key != "style"):
                 entry[key] = value
+        entry |= {key: value for key in _NUMBERS if (value := getattr(node, key))}
         entries[name] = entry
     write_json(path, entries)
 
@@ -169,7 +171,7 @@ def _node(node: Node, key: str, values: Mapping[str, object], limits: Mapping[st
     for name in needed:
         if name not in values:
             raise FlowError(f"{path}: node '{key}' lacks {name}; a {kind} takes {' and '.join(needed)}")
-    for name in limits:
+    for name in (*limits, *_NUMBERS):
         value = values.get(name, 1)
         if not isinstance(value, int) or isinstance(value, bool):
             raise FlowError(f"{path}: node '{key}' has {name} {value!r}; give a whole number")
@@ -189,7 +191,8 @@ def _node(node: Node, key: str, values: Mapping[str, object], limits: Mapping[st
     return NodeFolding(
         pe=_whole(values["PE"]) if "PE" in limits else 1, simd=_whole(values.get("SIMD", 1)) if "SIMD" in limits else 1,
         ram_style=cast(RamStyle, choices["ram_style"]), res_type=cast(ResType, choices["resType"]),
-        parallel_window=isinstance(node, SlidingWindow) and bool(parallel), style=cast(Style, choices["style"]))
+        parallel_window=isinstance(node, SlidingWindow) and bool(parallel), style=cast(Style, choices["style"]),
+        pipeline_levels=_whole(values.get("pipeline_levels", 0)), pipeline_stages=_whole(values.get("pipeline_stages", 0)))
 
 
 def _pools(graph: Graph, given: Mapping[str, NodeFolding], entries: Mapping[str, Any]) -> dict[str, NodeFolding]:

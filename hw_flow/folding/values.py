@@ -23,6 +23,8 @@ class NodeFolding:
     res_type : what multiplies.
     parallel_window : a SlidingWindow writes all taps in one beat.
     style : of a matrix: weights in a memory, or as constant logic (then PE = MH and SIMD = MW).
+    pipeline_levels : of constant logic: levels of logic between registers; 0 for the default.
+    pipeline_stages : of constant logic: at most so many registers from input to output instead; 0 for no such wish.
     """
 
     pe: int
@@ -31,7 +33,12 @@ class NodeFolding:
     res_type: ResType = "auto"
     parallel_window: bool = False
     style: Style = "auto"
+    pipeline_levels: int = 0
+    pipeline_stages: int = 0
 
+
+# What a LUT, a block RAM of 18 kbit and a DSP block are worth in LUTs; devices have 100 to 200 LUTs for each of the others.
+PRICES = (1.0, 64.0, 45.0)
 
 Folding = Mapping[str, NodeFolding]
 

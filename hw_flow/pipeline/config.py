@@ -22,6 +22,7 @@ class BuildSection(_Section):
     ----------
     folding, target_cycles, unfold, fps with clock_mhz, target_latency, budget_luts, budget_brams and budget_dsps : at most one
         way; none lets the default rule choose.
+    pipeline_levels : levels of logic between the registers of unrolled layers; without it what ``clock_mhz`` allows, or 2.
     integer_input : take the data set's integers, so that its scaling and quantisation become hardware.
     input_type, input_scale : the same by hand, for a ``model`` file.
     """
@@ -36,6 +37,7 @@ class BuildSection(_Section):
     budget_luts: int | None = Field(default=None, ge=0)
     budget_brams: int | None = Field(default=None, ge=0)
     budget_dsps: int | None = Field(default=None, ge=0)
+    pipeline_levels: int | None = Field(default=None, ge=1)
     integer_input: bool = True
     input_type: str | None = None
     input_scale: str | None = None

@@ -136,7 +136,8 @@ class _Chain:
             input_type=section.input_type, input_scale=section.input_scale, folding=section.folding,
             target_cycles=section.target_cycles, unfold=section.unfold, fps=section.fps, clock_mhz=section.clock_mhz,
             target_latency=section.target_latency, budget_luts=section.budget_luts, budget_brams=section.budget_brams,
-            budget_dsps=section.budget_dsps, name=re.sub(r"\W", "_", self.config.name))
+            budget_dsps=section.budget_dsps, pipeline_levels=section.pipeline_levels,
+            name=re.sub(r"\W", "_", self.config.name))
 
     def _build_options(self) -> BuildOptions:
         options = self._build_options_given()

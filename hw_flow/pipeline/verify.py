@@ -62,8 +62,8 @@ class VerifyResult(BaseModel):
 def verify(
     model: Path, *, folding: Path | None = None, target_cycles: int | None = None, unfold: bool = False,
     fps: float | None = None, clock_mhz: float | None = None, target_latency: int | None = None,
-    budget_luts: int | None = None, budget_brams: int | None = None, budget_dsps: int | None = None, frames: Path | None = None,
-    samples: int = 16, seed: int = 0, stalls: bool = False,
+    budget_luts: int | None = None, budget_brams: int | None = None, budget_dsps: int | None = None,
+    pipeline_levels: int | None = None, frames: Path | None = None, samples: int = 16, seed: int = 0, stalls: bool = False,
     input_type: str | None = None, input_scale: str | None = None, profile: str = "check",
     output: Path | None = None, backend: str = "rtl", settings: Path | None = None, force: bool = False,
     steps: Steps | None = None,
@@ -86,7 +86,7 @@ def verify(
     options = BuildOptions(
         input_type=input_type, input_scale=input_scale, folding=folding, target_cycles=target_cycles, unfold=unfold,
         fps=fps, clock_mhz=clock_mhz, target_latency=target_latency, budget_luts=budget_luts, budget_brams=budget_brams,
-        budget_dsps=budget_dsps, settings=settings, force=force)
+        budget_dsps=budget_dsps, pipeline_levels=pipeline_levels, settings=settings, force=force)
     engine = backends.get(backend)
     if backend in backends.CYCLE_ACCURATE:
         check_profile(profile)

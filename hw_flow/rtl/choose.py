@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
-from hw_flow.folding import NodeFolding
+from hw_flow.folding import PRICES, NodeFolding
+from hw_flow.ir import MVAU, Graph
 
 Style = Literal["distributed", "block"]
 
@@ -12,8 +14,7 @@ Style = Literal["distributed", "block"]
 _LUT_DEPTH = 64
 _BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 _BLOCK_DEPTH = 512
-# LUTs that one 18 kbit block RAM is worth; devices have 100 to 200 LUTs for each.
-_LUTS_PER_BLOCK = 64
+_LUTS_PER_BLOCK = PRICES[1]
 # Deeper tables of thresholds are looked up in a cycle of their own.
 _DIRECT_TABLE_DEPTH = 256
 # Outputs of up to so many bits compare with all thresholds at once.
@@ -24,15 +25,20 @@ _LUT_PRODUCT_BITS = 4
 _CONSTANT_WEIGHTS = 8192
 
 
-def constant_logic(folding: NodeFolding, mh: int, mw: int) -> bool:
-    """Whether a matrix of ``mh`` x ``mw`` weights becomes constant logic.
+def constant_logic(node: MVAU, folding: NodeFolding, graph: Graph) -> bool:
+    """Whether a matrix becomes constant logic.
 
-    ``auto``: wherever it is fully unfolded. The same sums with weights on wires take at least 4/3 LUTs a product bit, as
-    constants they share work and leave zeros out; measured, they took 0.3 to 0.7 of the LUTs.
+    ``auto``: where it is fully unfolded and the cost model has constant logic cheaper than the general unit with its weights
+    on wires. Multipliers that are asked for as DSP blocks keep the general unit.
     """
     if folding.style != "auto":
         return folding.style == "constant"
-    return (folding.pe, folding.simd) == (mh, mw) and mh * mw <= _CONSTANT_WEIGHTS
+    if (folding.pe, folding.simd) != (node.mh, node.mw) or node.weights.size > _CONSTANT_WEIGHTS or folding.res_type == "dsp":
+        return False
+    from hw_flow.cost import node_resources  # which imports this module
+
+    constant, general = (node_resources(node, replace(folding, style=style), graph).price for style in ("constant", "memory"))
+    return constant < general
 
 
 def weight_style(folding: NodeFolding, words: int, width: int) -> Style:

@@ -10,7 +10,8 @@ from functools import lru_cache
 import numpy as np
 
 from hw_flow.errors import FlowError
-from hw_flow.ir import MVAU, Tensor
+from hw_flow.folding import NodeFolding
+from hw_flow.ir import MVAU, Graph, Tensor
 from hw_flow.ir.tensor import IntArray
 from hw_flow.rtl.constant import choose, share
 from hw_flow.rtl.constant.activation import Steps, apply, steps_of
@@ -80,6 +81,12 @@ def build(node: MVAU, source: Tensor, out: Tensor, *, levels: int = choose.LEVEL
     if levels < 1 or (stages is not None and stages < 1):
         raise FlowError(f"{node.name}: constant logic in {stages} stages of {levels} levels; give at least 1 of each")
     return _cheapest(_Task(node, source, out, (levels, stages)))
+
+
+def unit_logic(node: MVAU, graph: Graph, folding: NodeFolding) -> Logic:
+    """`build` with the pipeline that ``folding`` asks for."""
+    return build(node, graph.input_of(node), graph.output_of(node), levels=folding.pipeline_levels or choose.LEVELS,
+                 stages=folding.pipeline_stages or None)
 
 
 class _Task:

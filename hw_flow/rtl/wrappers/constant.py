@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from hw_flow.errors import FlowError
+from hw_flow.folding import NodeFolding
 from hw_flow.ir import MVAU, Graph
-from hw_flow.rtl.constant import build
+from hw_flow.rtl.constant import unit_logic
 from hw_flow.rtl.constant.emit import logic_module
 from hw_flow.rtl.wrappers.module import Module, comment, instance, wrapper
 
 
-def constant_unit(node: MVAU, graph: Graph, module: str, *, cut: bool) -> Module:
+def constant_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, cut: bool) -> Module:
     """The unrolled unit of ``node``: a vector a cycle, latency `Pipeline.stages` and one more with ``cut``.
 
     Raises
@@ -18,7 +19,7 @@ def constant_unit(node: MVAU, graph: Graph, module: str, *, cut: bool) -> Module
     """
     source, out = graph.input_of(node), graph.output_of(node)
     _check_output(node, graph)
-    logic = build(node, source, out)
+    logic = unit_logic(node, graph, folding)
     stages = logic.pipeline.stages
     in_width, out_width = source.width * node.mw, out.width * node.mh
     what = f"{node.name}: {node.mh} x {node.mw} {node.weight_dtype} by {source.dtype} to {out.dtype}, constant"

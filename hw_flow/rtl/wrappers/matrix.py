@@ -19,8 +19,8 @@ from hw_flow.rtl.wrappers.module import Module, comment, instance, node_module, 
 @node_module.register
 def mvau_module(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
     """A matrix unit with its weights and thresholds."""
-    if constant_logic(folding, node.mh, node.mw):
-        return constant_unit(node, graph, module, cut=cut)
+    if constant_logic(node, folding, graph):
+        return constant_unit(node, graph, folding, module, cut=cut)
     shape = {"Mw": node.mw, "Mh": node.mh}
     return matrix_unit(node, graph, folding, module, kind="mvau", shape=shape, lanes=folding.simd, cut=cut)
 

@@ -32,6 +32,8 @@ def last_line(capfd):
     (["build", "{model}", "--fps", "30"], "--fps 30 without --clock; give the clock in MHz too"),
     (["build", "{model}", "--budget-luts", "9", "--budget-dsps", "2", "--target-latency", "3"],
      "--target-latency and --budget-luts contradict each other; give one"),
+    (["build", "{model}", "-o", "{tmp}/b", "--unfold", "--pipeline-levels", "0"],
+     "0 levels of logic between registers; give at least 1"),
     (["verify", "{model}", "--target-cycles", "0"], "target of 0 cycles a frame; give at least 1"),
     (["verify", "{model}", "--samples", "0"], "--samples 0; give at least 1"),
     (["verify", "{model}", "--input-scale", "1/255"],

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_flow.cost import DEFAULT_COEFFICIENTS, calibrate, estimate, features, luts, samples
+from hw_flow.cost import calibrate, estimate, features, luts, samples
+from hw_flow.cost.coefficients import PRIOR
 from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import MVAU, Graph, LabelSelect, Node, Tensor, Thresholding, Thresholds
@@ -41,7 +42,7 @@ class Strange(Node):
 def test_features_count_what_the_folding_makes() -> None:
     g = graph()
     matrix = features(g.nodes[1], FOLDING["MVAU_0"], g)
-    assert matrix == {"node": 1, "stream": 2 * 16 + 4, "accumulator": 4 * 9, "bit_products": 4 * 16 * 2 * 2,
+    assert matrix == {"control.MVAU": 1, "stream": 2 * 16 + 4, "accumulator": 4 * 9, "bit_products": 4 * 16 * 2 * 2,
                       "weights": 128, "replay": 32, "compare": 4 * 9, "table": 4 * 9}
     binary = features(g.nodes[2], FOLDING["MVAU_1"], g)
     assert binary["xnor"] == 32
@@ -69,14 +70,14 @@ def test_more_parallel_costs_more() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_calibration_finds_the_coefficients_that_made_the_samples(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    truth = {"node": 60.0, "bit_products": 1.25, "accumulator": 0.5}
+    truth = {"control.MVAU": 60.0, "bit_products": 1.25, "accumulator": 0.5}
     pairs = []
     for _ in range(2000):
-        counts = {name: float(rng.integers(1, 200)) for name in truth} | {"node": 1.0}
+        counts = {name: float(rng.integers(1, 200)) for name in truth} | {"control.MVAU": 1.0}
         pairs.append((counts, sum(truth[name] * count for name, count in counts.items())))
     found = calibrate(pairs)
     assert {name: found.coefficients[name] for name in truth} == pytest.approx(truth, rel=0.1)
-    assert found.coefficients["xnor"] == DEFAULT_COEFFICIENTS["xnor"]
+    assert found.coefficients["xnor"] == PRIOR["xnor"]
     assert (found.samples, found.error) == (2000, pytest.approx(0, abs=0.02))
 
 

@@ -105,6 +105,30 @@ def test_illegal_value_in_a_file_lists_the_legal_ones(tmp_path):
         folding.read(path, mlp([16, 12]))
 
 
+def test_pipelines_of_constant_logic(tmp_path):
+    graph = mlp([16, 12, 4], label=False)
+    path = save(tmp_path / "f.json", {"MVAU_0": {"PE": 12, "SIMD": 16, "pipeline_levels": 3},
+                                      "MVAU_1": {"PE": 4, "SIMD": 12, "style": "constant", "pipeline_stages": 1}})
+    plan = folding.read(path, graph)
+    assert dict(plan) == {"MVAU_0": NodeFolding(12, 16, pipeline_levels=3),
+                          "MVAU_1": NodeFolding(4, 12, style="constant", pipeline_stages=1)}
+    folding.write(tmp_path / "g.json", plan)
+    assert dict(folding.read(tmp_path / "g.json", graph)) == {
+        "MVAU_0": NodeFolding(12, 16, pipeline_levels=3, res_type="auto"), "MVAU_1": plan["MVAU_1"]}
+
+
+@pytest.mark.parametrize(("values", "text"), [
+    ({"PE": 6, "SIMD": 16, "pipeline_levels": 2},
+     "pipeline_levels 2 on a MVAU that is no constant logic; only an MVAU with PE = MH and SIMD = MW becomes that"),
+    ({"PE": 12, "SIMD": 16, "pipeline_stages": -1}, "pipeline_stages -1; give at least 1, or 0 for the default"),
+    ({"PE": 12, "SIMD": 16, "pipeline_levels": 2, "pipeline_stages": 1},
+     "pipeline_levels and pipeline_stages contradict each other; give one"),
+])
+def test_pipelines_that_are_none(tmp_path, values, text):
+    with pytest.raises(FlowError, match=f"^MVAU_0: {re.escape(text)}$"):
+        folding.read(save(tmp_path / "f.json", {"MVAU_0": values}), mlp([16, 12]))
+
+
 def test_missing_file():
     with pytest.raises(FlowError, match=r"^gone.json: cannot read the folding file \(No such file or directory\); give a FINN"):
         folding.read("gone.json", mlp([16, 12]))

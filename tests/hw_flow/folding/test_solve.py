@@ -13,8 +13,6 @@ from hw_flow.folding.optimise import Problem, cheapest, within
 from tests.hw_flow.graphs import mlp
 from tests.hw_flow.maps import Builder, convolutions, residual
 
-WEIGHTS = (1.0, 64.0, 45.0)
-
 
 def branches():
     builder = Builder(np.random.default_rng(0))
@@ -29,8 +27,7 @@ def depthwise():
 
 
 def weighted(graph, plan):
-    found = total(graph, plan)
-    return found.luts * WEIGHTS[0] + found.brams * WEIGHTS[1] + found.dsps * WEIGHTS[2]
+    return total(graph, plan).price
 
 
 def every(graph):
@@ -71,6 +68,18 @@ def test_fastest_within_a_budget_is_that_of_exhaustive_search(name):
         found = folding.for_budget(graph, Budget(luts=int(np.ceil(luts))))
         assert total(graph, found).luts <= np.ceil(luts)
         assert folding.interval_cycles(graph, found) == best
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_least_cost_for_a_latency_is_within_5_percent_of_exhaustive_search(name):
+    graph = SMALL[name]
+    points = np.array([(weighted(graph, plan), fifo.latency_cycles(graph, plan)) for plan in every(graph)])
+    for share in (0.0, 0.1, 0.3, 0.6, 0.9):
+        target = int(np.quantile(np.unique(points[:, 1]), share))
+        plan = folding.for_latency(graph, target)
+        folding.check(graph, plan)
+        assert fifo.latency_cycles(graph, plan) <= target
+        assert weighted(graph, plan) <= 1.05 * points[points[:, 1] <= target, 0].min()
 
 
 @pytest.mark.parametrize("seed", range(8))

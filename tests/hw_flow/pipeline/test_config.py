@@ -39,7 +39,7 @@ def test_good(tmp_path):
 @pytest.mark.parametrize(("old", "new", "text"), [
     ("  target_cycles: 64", "  target: 64",
      ":7: unknown key 'build.target'; legal keys are backend, folding, target_cycles, unfold, fps, clock_mhz,"
-     " target_latency, budget_luts, budget_brams, budget_dsps, integer_input, input_type, input_scale"),
+     " target_latency, budget_luts, budget_brams, budget_dsps, pipeline_levels, integer_input, input_type, input_scale"),
     ("synth:", "synthesis:", ":10: unknown key 'synthesis'; legal keys are name, train, model, build, simulate, synth"),
     ("  samples: 20", "  samples: many",
      ":9: simulate.samples is 'many': input should be a valid integer, unable to parse string as an integer"),

@@ -10,9 +10,10 @@ import pytest
 
 from hw_flow.errors import FlowError
 from hw_flow.fifo.performance import predict
-from hw_flow.folding import NodeFolding
+from hw_flow.folding import FoldingPlan, NodeFolding, levels_at, pipelined
 from hw_flow.folding.values import Style
 from hw_flow.ir import MVAU, Graph, Tensor, Thresholds
+from hw_flow.rtl.constant import unit_logic
 from hw_flow.rtl.emit import emit
 from hw_flow.rtl.lint import run_slang, run_verilator
 from tests.hw_flow.rtl.bench import bundle, check_all, graph_unit, matrix_graph
@@ -74,7 +75,11 @@ def test_more_types(tmp_path: Path) -> None:
     _run(MORE, tmp_path, seed=22)
 
 
-def test_whole_network_unrolled(tmp_path: Path) -> None:
+PIPELINES: tuple[dict[str, int], ...] = ({}, {"pipeline_levels": 1}, {"pipeline_levels": 3}, {"pipeline_stages": 1})
+
+
+@pytest.mark.parametrize("pipelines", [PIPELINES[:1] * 3, PIPELINES[1:]])
+def test_whole_network_unrolled(tmp_path: Path, pipelines: tuple[dict[str, int], ...]) -> None:
     rng = np.random.default_rng(23)
     sizes, types = (16, 12, 10, 5), ("UINT3", "UINT2", "UINT2")
     tensors = {"t0": Tensor("t0", (16,), "UINT3")}
@@ -87,12 +92,32 @@ def test_whole_network_unrolled(tmp_path: Path) -> None:
                           weight_dtype="TERNARY", acc_dtype="INT8", thresholds=steps))
         tensors[f"t{index + 1}"] = Tensor(f"t{index + 1}", (mh,), "INT8" if last else types[index + 1])
     graph = Graph("mlp", tuple(nodes), tensors, ("t0",), ("t3",))
-    folding = {node.name: NodeFolding(node.mh, node.mw, style="constant") for node in nodes}
+    folding = {node.name: NodeFolding(node.mh, node.mw, style="constant", **own)  # type: ignore[arg-type]
+               for node, own in zip(nodes, pipelines, strict=True)}
     unit = graph_unit("mlp", graph, folding, tmp_path)
     result = check_all(bundle([unit], tmp_path), [unit], {"mlp": "UINT3"}, 23, FRAMES)
     assert result.streams[unit.ports[0].name].stalls == 0
-    # The performance model knows the depth of the logic.
+    # The performance model knows the depth of the logic, whatever is asked for.
     assert predict(graph, folding, {}).latency_cycles == result.latency_cycles
+
+
+def test_pipelines_that_a_folding_asks_for() -> None:
+    graph = matrix_graph(np.random.default_rng(27), 6, 24, "INT3", "UINT2", "UINT2")
+    node = graph.nodes[0]
+    assert isinstance(node, MVAU)
+    depth = unit_logic(node, graph, NodeFolding(6, 24)).pipeline.depth
+    latency = {}
+    for levels in (1, 2, 3, depth):
+        own = NodeFolding(6, 24, style="constant", pipeline_levels=levels)
+        assert unit_logic(node, graph, own).pipeline.stages == -(-depth // levels)
+        latency[levels] = predict(graph, {"MVAU_0": own}, {}).latency_cycles
+    assert [latency[levels] - latency[depth] for levels in latency] == [-(-depth // levels) - 1 for levels in latency]
+    assert unit_logic(node, graph, NodeFolding(6, 24, pipeline_stages=2)).pipeline.stages == 2
+    plan = pipelined(graph, FoldingPlan({"MVAU_0": NodeFolding(6, 24)}), 5)
+    assert plan["MVAU_0"].pipeline_levels == 5
+    assert pipelined(graph, plan, 7) == plan
+    assert pipelined(graph, FoldingPlan({"MVAU_0": NodeFolding(6, 12)}), 5)["MVAU_0"].pipeline_levels == 0
+    assert [levels_at(clock) for clock in (50, 100, 200, 300, 1000)] == [13, 5, 2, 1, 1]
 
 
 @pytest.mark.parametrize(("style", "constant"), [("auto", True), ("memory", False), ("constant", True)])
