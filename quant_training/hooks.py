@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from models import Network
+
+
+# Attribute of a parameter whose learning rate is so many times that of the others.
+SPEED = "bitwright_speed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +28,8 @@ class Step:
     labels : int64 ``[B]``.
     logits : what ``model`` made of ``x``, ``[B, classes]``.
     progress : share of the training that is done, 0 to 1.
-    rows : which training samples these are, int64 ``[B]``; augmentation may have changed them.
+    rows : which training samples these are, int64 ``[B]``.
+    samples : number of training samples, if each row is the same in every epoch; None with augmentation.
     """
 
     model: Network
@@ -34,6 +39,7 @@ class Step:
     logits: Tensor
     progress: float
     rows: Tensor
+    samples: int | None
 
 
 class Hook:
@@ -58,9 +64,9 @@ class Hook:
         del step
         return loss
 
-    def parameters(self) -> list[Tensor]:
-        """What the hook learns beside the network."""
-        return []
+    def module(self) -> nn.Module | None:
+        """What the hook learns beside the network; it is saved and resumed with it."""
+        return None
 
     def stepped(self, model: Network, progress: float) -> None:
         """The optimiser changed the weights."""

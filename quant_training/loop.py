@@ -11,14 +11,14 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.presets import Network
 from quant_training.augment import Augmentation
 from quant_training.config import TrainConfig
 from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
-from quant_training.hooks import Hook, Step
+from quant_training.hooks import SPEED, Hook, Step
 from quant_training.metrics import accuracy_of, logits_of, loss_of
 
 
@@ -56,6 +56,7 @@ class QuantModule(pl.LightningModule):
         super().__init__()
         self.model, self.config, self.hooks = model, config, tuple(hooks)
         self.augmentation = augmentation_of(data, config)
+        self.learned = nn.ModuleList(module for hook in self.hooks if (module := hook.module()) is not None)
         self.raw: Tensor | None = None
         self.blanks = torch.zeros(2)
         self.x, self.y = torch.from_numpy(data.train.x), torch.from_numpy(data.train.labels)
@@ -70,9 +71,13 @@ class QuantModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         config = self.config
-        learned = [*self.model.parameters(), *(parameter for hook in self.hooks for parameter in hook.parameters())]
+        learned = [*self.model.parameters(), *self.learned.parameters()]
+        # Adam's steps do not depend on the size of a gradient: what has another unit, as bit widths, needs other steps.
+        speeds = sorted({getattr(parameter, SPEED, 1.0) for parameter in learned})
+        groups = [{"params": [parameter for parameter in learned if getattr(parameter, SPEED, 1.0) == speed],
+                   "lr": config.learning_rate * speed, SPEED: speed} for speed in speeds]
         optimizer = torch.optim.Adam(
-            learned, config.learning_rate, weight_decay=config.weight_decay, fused=self.device.type in ("cpu", "cuda"),
+            groups, config.learning_rate, weight_decay=config.weight_decay, fused=self.device.type in ("cpu", "cuda"),
         )
         if config.schedule != "plateau":
             return optimizer
@@ -108,7 +113,8 @@ class QuantModule(pl.LightningModule):
             return
         progress = self._progress(batch_idx)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.config.learning_rate * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress)))
+            rate = self.config.learning_rate * group[SPEED]
+            group["lr"] = rate * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def _progress(self, batches: int) -> float:
         """Share of the training that is done after ``batches`` of this epoch."""
@@ -119,7 +125,8 @@ class QuantModule(pl.LightningModule):
         logits, labels = self.model.classify(x), self.y[batch]
         loss = loss_of(logits, labels, self.config.loss, self.config.label_smoothing)
         if self.hooks:
-            step = Step(self.model, x, raw, labels, logits, self._progress(batch_idx), batch)
+            samples = None if self.augmentation else len(self.y)
+            step = Step(self.model, x, raw, labels, logits, self._progress(batch_idx), batch, samples)
             for hook in self.hooks:
                 loss = hook.loss(step, loss)
         self.total += loss.detach()
