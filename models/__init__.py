@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from models.bits import ACTIVATION_TYPES, SCALES, WEIGHT_TYPES, BitConfig
+from models.bits import ACTIVATION_TYPES, CODEBOOK_TYPES, SCALES, WEIGHT_TYPES, BitConfig
 from models.errors import ModelError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from models.presets import PRESETS, Network, Spec, build, spec_of
 
 __all__ = [
-    "ACTIVATION_TYPES", "MLP", "PRESETS", "SCALES", "WEIGHT_TYPES", "BitConfig", "ConvNet", "ConvSpec", "MLPSpec", "ModelError",
+    "ACTIVATION_TYPES", "CODEBOOK_TYPES", "MLP", "PRESETS", "SCALES", "WEIGHT_TYPES", "BitConfig", "ConvNet", "ConvSpec", "MLPSpec", "ModelError",
     "Network", "Spec",
     "build", "load", "load_weights", "save", "spec_of",
 ]

@@ -13,6 +13,8 @@ from models.errors import ModelError
 
 WEIGHT_TYPES = ("BIPOLAR", "TERNARY", *(f"INT{n}" for n in range(2, 9)))
 ACTIVATION_TYPES = (*WEIGHT_TYPES, *(f"UINT{n}" for n in range(1, 9)))
+# Levels that are not evenly spaced, stored as codes: powers of two, and any 2**n integers of 8 bits.
+CODEBOOK_TYPES = ("POW3", "POW4", "CODE2", "CODE3", "CODE4")
 FLOAT = "FLOAT"
 SCALES = ("float", "power_of_two", "constant")
 INPUT_SCALES = ("float", "power_of_two")
@@ -26,9 +28,10 @@ class BitConfig:
 
     Attributes
     ----------
-    weights : L names of ``WEIGHT_TYPES``. INT2 has the values -2..1, INTn above is symmetric
-        (INT4: -7..7), TERNARY is exactly -1, 0, 1. FLOAT leaves a layer as it is: for teachers and starting
-        points, which cannot be exported.
+    weights : L names of ``WEIGHT_TYPES`` or ``CODEBOOK_TYPES``. INT2 has the values -2..1, INTn above is symmetric
+        (INT4: -7..7), TERNARY is exactly -1, 0, 1. POW3 has the levels 0, +-1, +-2, +-4, POW4 0, +-1 .. +-64, CODEn
+        2**n levels out of -127..127 that are learned with the layer. FLOAT leaves a layer as it is: for teachers
+        and starting points, which cannot be exported.
     activations : L - 1 names of ``ACTIVATION_TYPES``, one a hidden layer. UINTn follows a ReLU; FLOAT is a plain ReLU.
     input : type of the input quantiser, one of ``ACTIVATION_TYPES``. UINTn quantises the input as it
         is, in [0, 1]; signed types and BIPOLAR quantise ``2 x - 1``.
@@ -37,6 +40,9 @@ class BitConfig:
         magnitude stands for 1.0, so BIPOLAR and TERNARY are plain integers).
     activation_scale : L - 1 names of ``SCALES``. BIPOLAR activations are always +-1.
     input_scale : ``float`` (UINT8: 1/255) or ``power_of_two`` (UINT8: 1/256).
+    accumulator : L widths in bits that no sum of the layer may exceed, 0 for any: the weights are trained within the
+        bound (A2Q: Colbert et al., arXiv 2308.13504; with unsigned inputs A2Q+, arXiv 2401.10432). For INTn and TERNARY
+        weights with a learned scale.
 
     A single name or flag stands for all layers: ``BitConfig(("INT4", "INT2"), "UINT4")``.
     """
@@ -48,6 +54,7 @@ class BitConfig:
     weight_scale: tuple[str, ...] = ("float",)
     activation_scale: tuple[str, ...] = ("float",)
     input_scale: str = "float"
+    accumulator: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
         weights: object = self.weights
@@ -59,13 +66,25 @@ class BitConfig:
         if layers == 0:
             raise ModelError("weights is empty; give one type a layer")
         hidden = layers - 1
-        self._set("weights", _types("weights", self.weights, layers, (*WEIGHT_TYPES, FLOAT)))
+        self._set("weights", _types("weights", self.weights, layers, (*WEIGHT_TYPES, *CODEBOOK_TYPES, FLOAT)))
         self._set("activations", _types("activations", self.activations, hidden, (*ACTIVATION_TYPES, FLOAT)))
         self._set("input", _types("input", self.input, 1, ACTIVATION_TYPES)[0])
         self._set("per_channel", tuple(bool(flag) for flag in _spread("per_channel", self.per_channel, layers)))
         self._set("weight_scale", _names("weight_scale", self.weight_scale, layers, SCALES))
         self._set("activation_scale", _names("activation_scale", self.activation_scale, hidden, SCALES))
         self._set("input_scale", _names("input_scale", self.input_scale, 1, INPUT_SCALES)[0])
+        self._set("accumulator", _spread("accumulator", self.accumulator, layers))
+        for layer, bits in enumerate(self.accumulator):
+            self._check_accumulator(layer, bits)
+
+    def _check_accumulator(self, layer: int, bits: Any) -> None:
+        if isinstance(bits, bool) or not isinstance(bits, int) or not (bits == 0 or 2 <= bits <= 32):
+            raise ModelError(f"accumulator[{layer}] is {bits!r}; give 2 to 32 bits, or 0 for no bound")
+        kind, scale = self.weights[layer], self.weight_scale[layer]
+        if bits and not (kind.startswith("INT") or kind == "TERNARY"):
+            raise ModelError(f"accumulator[{layer}] is {bits}, but weights[{layer}] is {kind}; use INT2 .. INT8 or TERNARY")
+        if bits and scale == "constant":
+            raise ModelError(f"accumulator[{layer}] is {bits}, but weight_scale[{layer}] is constant; use float or power_of_two")
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the dataclass is frozen; this only normalises on construction
@@ -194,6 +213,11 @@ class BitConfig:
         """Compact: ``UINT8 | INT4 UINT4 | TERNARY UINT2 | INT4``."""
         parts = [f"{w} {a}" for w, a in zip(self.weights, self.activations, strict=False)]
         return " | ".join([self.input, *parts, self.weights[-1]])
+
+
+def type_bits(name: str) -> int:
+    """Bits in which one element is stored: BIPOLAR 1, TERNARY 2, INTn, UINTn, POWn and CODEn n, FLOAT 32."""
+    return {"BIPOLAR": 1, "TERNARY": 2, FLOAT: 32}.get(name) or int(name.lstrip("UINTPOWCDE"))
 
 
 def _mapping(data: Any, what: str) -> Mapping[str, Any]:

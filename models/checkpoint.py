@@ -98,7 +98,7 @@ def load_weights(model: Network, source: Path | Network, *, strict: bool = True)
 
 def _same_quantisers(a: BitConfig, b: BitConfig) -> tuple[str, ...]:
     """Prefixes of the state of those quantisers that two configurations have in common."""
-    weights = [zip(c.weights, c.weight_scale, c.per_channel, strict=True) for c in (a, b)]
+    weights = [zip(c.weights, c.weight_scale, c.per_channel, c.accumulator, strict=True) for c in (a, b)]
     activations = [zip(c.activations, c.activation_scale, strict=True) for c in (a, b)]
     return (
         *(f"layers.{i}.linear." for i, (x, y) in enumerate(zip(*weights, strict=False)) if x == y),

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from models.bits import BitConfig
+from models.bits import FLOAT, BitConfig
 from models.errors import ModelError
 from models.joins import Concatenation, Join, join_of, plain
 from models.layer import Extras, Layer, OutputNorm, Shape, Site
 from models.network import QuantNetwork
-from models.plan import Step, joins, plan
+from models.plan import Step, joins, plan, sources
 from models.units import (
     AvgPool,
     Concat,
@@ -115,6 +115,7 @@ class ConvNet(QuantNetwork):
         super().__init__(BitConfig.parse(bits, spec.layers))
         self.spec = spec
         self.plan = plan(spec.units, spec.input_shape)
+        self.sources = sources(self.plan)
         meetings = list(joins(self.plan))
         deferred = {end for step in meetings for end in step.ends}
         layers = nn.ModuleList(
@@ -128,7 +129,10 @@ class ConvNet(QuantNetwork):
         spec, last = self.spec, index == self.spec.layers - 1
         norm = spec.batch_norm and not last
         dropout = spec.dropout if isinstance(unit, Dense) and not last else 0.0
-        extras = Extras(spec.bias, norm, dropout, norm or (spec.batch_norm and spec.output_norm))
+        source = self.sources[index]
+        given = self.bits.input if source.layer is None else self.bits.activations[source.layer]
+        normalised = norm or (spec.batch_norm and spec.output_norm)
+        extras = Extras(spec.bias, norm, dropout, normalised, given, source.summed)
         if isinstance(unit, Dense):
             shape = Shape(prod(size), unit.dense)
         else:
@@ -170,6 +174,19 @@ class ConvNet(QuantNetwork):
                 x = plain(x).flatten(1) if x.dim() > 2 else x
         result: Tensor = self.layers[_number(step.layer)](x)
         return result
+
+    def typed_activations(self) -> dict[int, list[nn.Module]]:
+        """As for all networks; a sum and its branches share a type unless the shortcut has a layer."""
+        found = super().typed_activations()
+        for step in joins(self.plan):
+            ends = [end for end in step.ends if end is not None]
+            join = cast("Join | Concatenation", self.joins[_number(step.join)])
+            pairs = [(ends[0] if isinstance(join, Join) else ends[-1], join.activation)]
+            pairs += [(ends[-1], join.branch)] if isinstance(join, Join) else []
+            for index, module in pairs:
+                if self.bits.activations[index] != FLOAT:
+                    found.setdefault(index, []).append(module)
+        return found
 
     def sites(self) -> list[Site]:
         """All activation quantisers in the order of their calls."""

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from models import quantisers
-from models.bits import FLOAT, BitConfig
+from models.accumulator import HeldIntQuant, accumulator_quantiser
+from models.bits import CODEBOOK_TYPES, FLOAT, BitConfig
+from models.codebook import CodebookQuant, codebook_quantiser
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,16 @@ class Extras:
     bias, batch_norm : whether they follow.
     dropout : probability, in training only.
     normalised : whether some normalisation follows, so that the size of the weights does not matter.
+    given : type of the layer's input elements.
+    summed : how many of them a pool has added up into one.
     """
 
     bias: bool = False
     batch_norm: bool = True
     dropout: float = 0.0
     normalised: bool = True
+    given: str = "UINT8"
+    summed: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +140,7 @@ class Layer(nn.Module):
         self.shape = shape
         self.weight_type, self.weight_scale = bits.weights[index], bits.weight_scale[index]
         self.per_channel = bits.per_channel[index] and self.weight_scale != "constant"
-        quantiser = None
-        if self.weight_type != FLOAT:
-            quantiser = quantisers.weight_quantiser(self.weight_type, self.weight_scale, self.per_channel)
+        quantiser = _weight_quantiser(self, bits.accumulator[index], extras)
         self.linear: qnn.QuantLinear | qnn.QuantConv2d
         if shape.kernel is None:
             self.linear = qnn.QuantLinear(shape.inputs, shape.outputs, bias=False, weight_quant=quantiser)
@@ -175,11 +179,19 @@ class Layer(nn.Module):
 
     def reset_weight_scale(self) -> None:
         """Set a learned weight scale to the best one for the present weights."""
-        if self.weight_scale == "constant" or self.weight_type == FLOAT:
+        if self.weight_type == FLOAT:
+            return
+        quantiser: Any = self.linear.weight_quant.tensor_quant
+        if isinstance(quantiser, CodebookQuant):
+            quantiser.fit(self.linear.weight)
+        if isinstance(quantiser, CodebookQuant) or self.weight_scale == "constant":
             return
         scale = quantisers.best_weight_scale(self.linear.weight.flatten(1), self.weight_type, self.per_channel)
+        if isinstance(quantiser, HeldIntQuant):
+            quantiser.fit(self.linear.weight, scale)
+            return
         narrow = quantisers.weight_narrow(self.weight_type)
-        quantisers.set_scale(self.linear.weight_quant.tensor_quant, scale, self.weight_type, self.weight_scale, narrow)
+        quantisers.set_scale(quantiser, scale, self.weight_type, self.weight_scale, narrow)
 
     def sites(self, roundings: int = 0) -> list[Site]:
         """Its activation quantiser, if it has one; ``roundings`` as for `Site`."""
@@ -191,6 +203,17 @@ class Layer(nn.Module):
         """Set a learned activation scale for pre-activations of standard deviation ``std``."""
         if self.activation is not None and self.activation_type is not None:
             set_activation_scale(self.activation, self.activation_type, self.activation_scale, std)
+
+
+def _weight_quantiser(layer: Layer, accumulator: int, extras: Extras) -> Any:
+    kind, scale, per_channel = layer.weight_type, layer.weight_scale, layer.per_channel
+    if kind == FLOAT:
+        return None
+    if kind in CODEBOOK_TYPES:
+        return codebook_quantiser(kind, scale, per_channel)
+    if accumulator:
+        return accumulator_quantiser((kind, scale, per_channel), accumulator, (extras.given, extras.summed))
+    return quantisers.weight_quantiser(kind, scale, per_channel)
 
 
 def activation(name: str, scale: str) -> nn.Module:

@@ -107,7 +107,9 @@ class MLP(QuantNetwork):
     def _layer(self, index: int) -> Layer:
         spec, last = self.spec, index == self.spec.layers - 1
         norm = spec.batch_norm and not last
-        extras = Extras(spec.bias, norm, 0.0 if last else spec.dropout, norm or (spec.batch_norm and spec.output_norm))
+        given = self.bits.activations[index - 1] if index else self.bits.input
+        normalised = norm or (spec.batch_norm and spec.output_norm)
+        extras = Extras(spec.bias, norm, 0.0 if last else spec.dropout, normalised, given)
         return Layer(Shape(spec.widths[index], spec.widths[index + 1]), self.bits, index, extras, activate=not last)
 
     def quantise(self, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models import quantisers
-from models.bits import BitConfig
+from models.bits import FLOAT, BitConfig
 from models.layer import Centre, Layer, OutputNorm, Site
 
 
@@ -54,6 +54,14 @@ class QuantNetwork(nn.Module, ABC):
     @abstractmethod
     def sites(self) -> list[Site]:
         """All activation quantisers in the order of their calls."""
+
+    def typed_activations(self) -> dict[int, list[nn.Module]]:
+        """Per entry of ``bits.activations`` the quantisers that have its type; entries without one are left out."""
+        found: dict[int, list[nn.Module]] = {}
+        for index, layer in enumerate(self.layers):
+            if layer.activation is not None and layer.activation_type != FLOAT:
+                found[index] = [layer.activation]
+        return found
 
     def clip_weights(self) -> None:
         """Clamp the weights of BIPOLAR and constant-scale layers to [-1, 1], after an optimiser step."""

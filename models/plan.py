@@ -61,6 +61,36 @@ def joins(steps: Sequence[Step]) -> Iterator[Step]:
             yield step
 
 
+@dataclass(frozen=True)
+class Source:
+    """What goes into a layer: the layer whose activation type it has (None: the network's input), and the elements that
+    pools on the way have ``summed`` up into one."""
+
+    layer: int | None = None
+    summed: int = 1
+
+
+def sources(steps: Sequence[Step]) -> dict[int, Source]:
+    """Per layer what goes into it."""
+    found: dict[int, Source] = {}
+    _follow(steps, Source(), found)
+    return found
+
+
+def _follow(steps: Sequence[Step], source: Source, found: dict[int, Source]) -> None:
+    for step in steps:
+        if step.layer is not None:
+            found[step.layer] = source
+            source = Source(step.layer)
+        elif step.join is not None:
+            for branch in step.branches:
+                _follow(branch, source, found)
+            ends = [end for end in step.ends if end is not None]
+            source = Source(ends[0] if isinstance(step.unit, Residual) else ends[-1])
+        elif step.roundings:
+            source = Source(source.layer, source.summed * step.roundings)
+
+
 def _plan(units: Sequence[Unit], size: Size, numbers: _Numbers) -> tuple[Step, ...]:
     steps = []
     for unit in units:

@@ -25,6 +25,8 @@ from brevitas.inject.enum import (
 from brevitas.quant.solver import ActQuantSolver, WeightQuantSolver
 from torch import Tensor
 
+from models.bits import type_bits
+
 # Step of the uniform quantiser with the least squared error on a unit Gaussian, by bits (Max, 1960;
 # recomputed numerically). An n-bit quantiser after a ReLU sees the positive half: n + 1 bits.
 _GAUSSIAN_STEP = {1: 1.596, 2: 0.996, 3: 0.586, 4: 0.335, 5: 0.188, 6: 0.104, 7: 0.0569, 8: 0.0308, 9: 0.0166}
@@ -52,11 +54,6 @@ class _Activation(_Common, ActQuantSolver):
     pass
 
 
-def bits_of(name: str) -> int:
-    """Bits of one element: BIPOLAR 1, TERNARY 2, INTn and UINTn n."""
-    return {"BIPOLAR": 1, "TERNARY": 2}.get(name) or int(name.lstrip("UINT"))
-
-
 def signed(name: str) -> bool:
     """Whether the type has negative values."""
     return not name.startswith("UINT")
@@ -71,7 +68,7 @@ def weight_levels(name: str) -> tuple[int, int]:
     """Smallest and largest integer of a weight type."""
     if name == "BIPOLAR":
         return -1, 1
-    top = 2 ** (bits_of(name) - 1)
+    top = 2 ** (type_bits(name) - 1)
     return (1 - top if weight_narrow(name) else -top), top - 1
 
 
@@ -79,7 +76,7 @@ def weight_quantiser(name: str, scale: str, per_channel: bool) -> Any:
     """Quantiser class for the weights of a linear layer ``[out, in]``."""
     attributes: dict[str, Any] = {
         "quant_type": QuantType.BINARY if name == "BIPOLAR" else QuantType.INT,
-        "bit_width": bits_of(name),
+        "bit_width": type_bits(name),
         "signed": True,
         "narrow_range": weight_narrow(name),
         "restrict_scaling_type": _RESTRICT[scale],
@@ -103,7 +100,7 @@ def input_quantiser(name: str, scale: str) -> Any:
     """Constant quantiser class of the network input: [0, 1] for UINTn, [-1, 1] for the others."""
     top = 1.0
     if name.startswith("UINT") and scale == "power_of_two":
-        levels = 2 ** bits_of(name)
+        levels = 2 ** type_bits(name)
         top = (levels - 1) / levels
     return _activation(name, "constant", top)
 
@@ -114,7 +111,7 @@ def _activation(name: str, scale: str, top: float) -> Any:
         (_Activation,),
         {
             "quant_type": QuantType.BINARY if name == "BIPOLAR" else QuantType.INT,
-            "bit_width": bits_of(name),
+            "bit_width": type_bits(name),
             "signed": signed(name),
             "narrow_range": name == "TERNARY",
             "restrict_scaling_type": _RESTRICT[scale],
@@ -128,14 +125,14 @@ def _activation(name: str, scale: str, top: float) -> Any:
 
 def gaussian_threshold(name: str, scale: str, std: float = 1.0) -> float:
     """Value that the integer ``int_scaling`` stands for, so that the step suits a Gaussian of ``std``."""
-    bits = bits_of(name)
+    bits = type_bits(name)
     step = _GAUSSIAN_STEP[bits if signed(name) else bits + 1] * std
     return step * int_scaling(name, scale, narrow=name == "TERNARY")
 
 
 def int_scaling(name: str, scale: str, narrow: bool) -> int:
     """Brevitas' divisor: the scale factor is threshold / int_scaling."""
-    levels = 1 << (bits_of(name) - signed(name))
+    levels = 1 << (type_bits(name) - signed(name))
     if scale == "power_of_two":
         return levels
     return levels - narrow if signed(name) else levels - 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from models.bits import BitConfig
+from models.bits import BitConfig, type_bits
 from models.convnet import ConvSpec
 from models.plan import Step, plan
 from models.units import Concat, Conv, Dense, Residual
@@ -69,11 +69,6 @@ class Footprint:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return dict(vars(self))
-
-
-def type_bits(name: str) -> int:
-    """Bits of a type of a BitConfig."""
-    return {"BIPOLAR": 1, "TERNARY": 2, "FLOAT": 32}.get(name) or int(name.lstrip("UINT"))
 
 
 def layer_sizes(spec: Spec, bits: BitConfig) -> list[LayerSize]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,33 @@ def _moving(graph: Any, kinds: tuple[str, ...]) -> list[Any]:
     constants = {tensor.name for tensor in graph.initializer}
     constants |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
     return [node for node in graph.node if node.op_type in kinds and node.input[0] not in constants]
+
+
+@contextmanager
+def quantised_weights(model: Network) -> Iterator[None]:
+    """Put the quantised weights of codebooks and of A2Q in the place of the weights.
+
+    Brevitas 0.13.4 computes them for the export, and then writes a plain Quant of the weights themselves, which rounds to
+    nearest on the whole grid. Of the quantised weights that Quant makes what they are.
+    """
+    import torch
+
+    from models.accumulator import HeldIntQuant
+    from models.codebook import CodebookQuant
+
+    held = [layer.linear for layer in model.layers
+            if isinstance(getattr(layer.linear.weight_quant, "tensor_quant", None), CodebookQuant | HeldIntQuant)]
+    kept = [linear.weight.detach().clone() for linear in held]
+    with torch.no_grad():
+        exact = [linear.quant_weight().value.clone() for linear in held]
+        for linear, value in zip(held, exact, strict=True):
+            linear.weight.copy_(value)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for linear, value in zip(held, kept, strict=True):
+                linear.weight.copy_(value)
 
 
 def restore_unsigned_bits(graph: Any, model: Network) -> None:

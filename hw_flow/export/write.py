@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hw_flow.errors import FlowError
-from hw_flow.export.brevitas import note_order, restore_unsigned_bits
+from hw_flow.export.brevitas import note_order, quantised_weights, restore_unsigned_bits
 from hw_flow.export.check import check
 from hw_flow.storage import write_bytes
 
@@ -141,7 +141,8 @@ def _qonnx(model: Network, x: np.ndarray, metadata: dict[str, str]) -> bytes:
         warnings.simplefilter("ignore")
         file = Path(scratch) / "model.onnx"
         # The other exporter writes Gemm nodes without bias, which qonnx cannot convert (qonnx 1.0.0).
-        export_qonnx(model, args=torch.from_numpy(x[:1]), export_path=str(file), dynamo=False)
+        with quantised_weights(model):
+            export_qonnx(model, args=torch.from_numpy(x[:1]), export_path=str(file), dynamo=False)
         exported = ModelWrapper(str(file))
         restore_unsigned_bits(exported.graph, model)
         note_order(exported.graph)

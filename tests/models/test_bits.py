@@ -9,6 +9,7 @@ import pytest
 from models import ACTIVATION_TYPES, WEIGHT_TYPES, BitConfig, ModelError
 
 WEIGHTS = "BIPOLAR, TERNARY, INT2, INT3, INT4, INT5, INT6, INT7, INT8"
+CODES = "POW3, POW4, CODE2, CODE3, CODE4"
 ACTIVATIONS = f"{WEIGHTS}, UINT1, UINT2, UINT3, UINT4, UINT5, UINT6, UINT7, UINT8"
 
 MIXED = BitConfig(
@@ -78,8 +79,14 @@ def test_a_network_of_one_layer_has_no_activation() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: BitConfig(("INT4", "INT9"), ("UINT4",)), f"weights[1]: unknown type 'INT9'; legal types are {WEIGHTS}, FLOAT"),
-        (lambda: BitConfig(("INT4", "UINT4"), ("UINT4",)), f"weights[1]: unknown type 'UINT4'; legal types are {WEIGHTS}, FLOAT"),
+        (
+            lambda: BitConfig(("INT4", "INT9"), ("UINT4",)),
+            f"weights[1]: unknown type 'INT9'; legal types are {WEIGHTS}, {CODES}, FLOAT",
+        ),
+        (
+            lambda: BitConfig(("INT4", "UINT4"), ("UINT4",)),
+            f"weights[1]: unknown type 'UINT4'; legal types are {WEIGHTS}, {CODES}, FLOAT",
+        ),
         (
             lambda: BitConfig(("INT4", "INT4"), ("UINT9",)),
             f"activations[0]: unknown type 'UINT9'; legal types are {ACTIVATIONS}, FLOAT",
@@ -108,7 +115,19 @@ def test_a_network_of_one_layer_has_no_activation() -> None:
         (
             lambda: BitConfig.from_dict({"weights": ["INT4"], "activations": [], "scales": 1}),
             "bits: unknown key 'scales'; legal keys are weights, activations, input, per_channel, weight_scale, "
-            "activation_scale, input_scale",
+            "activation_scale, input_scale, accumulator",
+        ),
+        (
+            lambda: BitConfig(("INT4", "INT4"), ("UINT4",), accumulator=(12, 40)),
+            "accumulator[1] is 40; give 2 to 32 bits, or 0 for no bound",
+        ),
+        (
+            lambda: BitConfig(("INT4", "BIPOLAR"), ("UINT4",), accumulator=(12,)),
+            "accumulator[1] is 12, but weights[1] is BIPOLAR; use INT2 .. INT8 or TERNARY",
+        ),
+        (
+            lambda: BitConfig(("INT4",), (), accumulator=(12,), weight_scale=("constant",)),
+            "accumulator[0] is 12, but weight_scale[0] is constant; use float or power_of_two",
         ),
         (lambda: BitConfig.from_dict({"weights": ["INT4"]}), "bits: 'activations' is missing; give one type a layer"),
         (lambda: BitConfig.from_yaml("[1]"), "bits: the YAML is not a mapping; give at least weights and activations"),

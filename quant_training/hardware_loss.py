@@ -1,0 +1,189 @@
+"""The loss that training for hardware minimises: L = L_task + weight * L_hw, with L_hw from a cost model that is plugged in.
+
+A cost model sees the layers as the numbers its formulas want, with bit widths that gradients flow through where they are
+learned (see `bitwidths`). The formulas here are the analytic ones; `hw_flow.cost` makes one from its own coefficients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from models.bits import type_bits
+from models.convnet import ConvSpec
+from models.layer import tensor_quantiser
+from models.plan import Source, plan, sources
+from quant_training.bitwidths import width_of
+from quant_training.errors import TrainingError
+from quant_training.hooks import Hook, Step
+
+if TYPE_CHECKING:
+    from models import Network
+
+
+@dataclass(frozen=True, eq=False)
+class LayerLoad:
+    """What a layer asks of the hardware.
+
+    Attributes
+    ----------
+    inputs, outputs : products that each output sums up (columns of the matrix), and outputs (rows).
+    positions : times a frame that the matrix is used.
+    weight_bits, input_bits, output_bits : of an element, scalars; 0 outputs bits where sums leave as they are.
+    """
+
+    inputs: int
+    outputs: int
+    positions: int
+    weight_bits: Tensor
+    input_bits: Tensor
+    output_bits: Tensor
+
+    @property
+    def macs(self) -> int:
+        """Products a frame."""
+        return self.inputs * self.outputs * self.positions
+
+    @property
+    def sum_bits(self) -> Tensor:
+        """Bits of a sum, from the types alone."""
+        return self.weight_bits + self.input_bits + max(self.inputs - 1, 0).bit_length()
+
+
+Cost = Callable[[Sequence[LayerLoad]], Tensor]
+
+
+def loads(model: Network) -> list[LayerLoad]:
+    """The layers of ``model`` with their present bit widths."""
+    spec, bits = model.spec, model.bits
+    activations = model.typed_activations()
+
+    def width(index: int | None) -> Tensor:
+        if index is None:
+            return torch.tensor(float(type_bits(bits.input)))
+        if index not in activations:
+            return torch.tensor(float(type_bits(bits.activations[index])))
+        return width_of(tensor_quantiser(activations[index][0]), type_bits(bits.activations[index]))
+
+    found = {index: Source(index - 1 if index else None) for index in range(spec.layers)}
+    positions = [1] * spec.layers
+    if isinstance(spec, ConvSpec):
+        found = sources(plan(spec.units, spec.input_shape))
+        sizes = [unit.after(size) for unit, size in spec.weighted]
+        positions = [rows * columns for _, rows, columns in sizes]
+    result = []
+    for index, layer in enumerate(model.layers):
+        weight = layer.linear.weight
+        quantiser = getattr(layer.linear.weight_quant, "tensor_quant", None)
+        output = width(index) if index < spec.layers - 1 else torch.zeros(())
+        stored = torch.tensor(float(type_bits(layer.weight_type)))
+        uniform = layer.weight_type.startswith("INT") and quantiser is not None
+        result.append(LayerLoad(
+            weight[0].numel(), weight.shape[0], positions[index],
+            width_of(quantiser, type_bits(layer.weight_type)) if uniform else stored, width(found[index].layer), output))
+    return result
+
+
+def bit_operations(layers: Sequence[LayerLoad]) -> Tensor:
+    """Products a frame times the bits of both factors, summed (Baskin et al., arXiv 1804.10969)."""
+    return torch.stack([layer.macs * layer.weight_bits * layer.input_bits for layer in layers]).sum()
+
+
+# LUTs of a 6-input architecture per unit of each count, rounded from those of hw_flow.cost.
+_LUTS: Mapping[str, float] = {"node": 66.0, "bit_products": 1.45, "accumulator": 0.1, "weights": 1.75, "compare": 1.15}
+_ROM_WORDS = 64
+
+
+@dataclass(frozen=True)
+class LutCost:
+    """LUTs of all layers, each with as many products a cycle as ``target_cycles`` a frame takes: the analytic formula.
+
+    Attributes
+    ----------
+    target_cycles : interval of a frame.
+    coefficients : LUTs per ``node``, ``bit_products`` (products a cycle times the bits of both factors), ``accumulator``
+        (bits), ``weights`` (LUT ROMs of 64 words by 1 bit) and ``compare`` (bits compared with thresholds a cycle).
+    """
+
+    target_cycles: int
+    coefficients: Mapping[str, float] = field(default_factory=lambda: dict(_LUTS))
+
+    def __post_init__(self) -> None:
+        if self.target_cycles < 1:
+            raise TrainingError(f"target_cycles is {self.target_cycles}; give the cycles that a frame may take, at least 1")
+
+    def __call__(self, layers: Sequence[LayerLoad]) -> Tensor:
+        """Sum over the layers."""
+        return torch.stack([self.layer(layer) for layer in layers]).sum()
+
+    def layer(self, layer: LayerLoad) -> Tensor:
+        """LUTs of one layer."""
+        weights = layer.inputs * layer.outputs
+        products = min(max(1.0, layer.macs / self.target_cycles), float(weights))
+        words = weights / products
+        rows = max(1.0, products / layer.inputs)
+        counts = {
+            "node": torch.ones(()), "bit_products": products * layer.weight_bits * layer.input_bits,
+            "accumulator": rows * layer.sum_bits, "weights": products * layer.weight_bits * max(1.0, words / _ROM_WORDS),
+            "compare": rows * layer.output_bits * layer.sum_bits,
+        }
+        if words <= 1:
+            counts.pop("weights")  # constants of the logic
+        return torch.stack([self.coefficients.get(name, 0.0) * count for name, count in counts.items()]).sum()
+
+
+@dataclass(frozen=True)
+class CycleCost:
+    """Cycles a frame if ``luts`` were shared out among the layers by their need.
+
+    Layers work on different frames at the same time, each for the whole interval: what one more product a cycle costs,
+    times the products a frame, over the LUTs that there are.
+    """
+
+    luts: float
+    coefficients: Mapping[str, float] = field(default_factory=lambda: dict(_LUTS))
+
+    def __call__(self, layers: Sequence[LayerLoad]) -> Tensor:
+        """Cycles of the interval."""
+        return bit_operations(layers) * self.coefficients["bit_products"] / self.luts
+
+
+class HardwareLoss(Hook):
+    """Adds ``weight * cost / cost at the beginning`` to the loss of every step.
+
+    Parameters
+    ----------
+    cost : of the layers; any function that gradients flow through.
+    weight : of the cost; at 1.0 the whole hardware is worth one unit of the task's loss.
+    name : of the cost, for the key of the run; None takes its repr.
+    """
+
+    def __init__(self, cost: Cost, weight: float, name: str | None = None) -> None:
+        if not 0 <= weight < float("inf"):
+            raise TrainingError(f"the weight of the hardware cost is {weight}; give a number of at least 0")
+        self.cost, self.weight, self.name = cost, weight, name or repr(cost)
+        self.reference: Tensor | None = None
+
+    def key(self) -> str:
+        """The cost and its weight."""
+        return f"HardwareLoss({self.name}, {self.weight!r})"
+
+    def begin(self, model: Network, device: torch.device) -> None:
+        """Note the cost of the network with the types of its BitConfig, which is where learned widths start."""
+        del device
+        import models
+
+        with torch.no_grad():
+            self.reference = self.cost(loads(models.build(model.spec, model.bits, seed=0))).clamp_min(1e-6)
+
+    def loss(self, step: Step, loss: Tensor) -> Tensor:
+        """The task's loss and the hardware's."""
+        assert self.reference is not None
+        cost = self.cost(loads(step.model))
+        if not torch.isfinite(cost):
+            raise TrainingError(f"the hardware cost {self.name} is {float(cost)}; it must be a finite number for these widths")
+        return loss + self.weight * (cost / self.reference).to(loss.device)
