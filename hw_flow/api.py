@@ -24,7 +24,7 @@ from hw_flow.backends import Build, BuildOptions, Simulation
 from hw_flow.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -32,13 +32,15 @@ if TYPE_CHECKING:
     from hw_flow.fifo import Tick
     from hw_flow.ir.tensor import IntArray
     from hw_flow.pipeline.verify import VerifyResult
+    from hw_flow.report.compare import Comparison
+    from hw_flow.report.estimate import Estimates
     from hw_flow.report.records import SimulationRecord
     from hw_flow.report.schema import Report, Resources
     from quant_training import TrainResult
 
 __all__ = [
-    "Build", "BuildOptions", "Simulation", "build", "build_cached", "build_with", "export", "fifo", "load", "report", "simulate",
-    "simulation_record", "synth", "train", "verify", "write_report",
+    "Build", "BuildOptions", "Simulation", "build", "build_cached", "build_with", "compare", "estimate", "export", "fifo", "load",
+    "report", "simulate", "simulation_record", "synth", "train", "verify", "write_report",
 ]
 
 _BUILDS_BYTES = 2 << 30  # of builds kept in the cache; each takes some 100 KiB to some MiB
@@ -229,6 +231,20 @@ def verify(model: str | Path, **options: Any) -> VerifyResult:
     from hw_flow.pipeline.verify import verify as run
 
     return run(Path(model), **options)
+
+
+def compare(paths: Sequence[str | Path], **options: Any) -> Comparison:
+    """Builds, report folders of other tools and report files beside each other; see `hw_flow.report.compare.compare`."""
+    from hw_flow.report.compare import compare as run
+
+    return run(paths, **options)
+
+
+def estimate(model: str | Path, options: BuildOptions | None = None) -> Estimates:
+    """What each back end says that a QONNX file will cost; see `hw_flow.report.estimate.estimate`."""
+    from hw_flow.report.estimate import estimate as run
+
+    return run(model, options)
 
 
 def _build(made: Build | str | Path) -> Build:

@@ -38,8 +38,8 @@ def compare(
     as_json: options.Json = False,
 ) -> None:
     """Compare costs, absolute, as ratios and as shares of a device; the source of every figure is shown."""
+    from hw_flow import api
     from hw_flow.report import compare_text
-    from hw_flow.report.compare import compare as run
     from hw_flow.storage import check_writable, write_text
 
     wanted = [name.strip() for name in layers.split(",") if name.strip()]
@@ -48,7 +48,7 @@ def compare(
             raise FlowError(f"{path}: no format of that ending; give {', '.join(_ENDINGS)}")
         check_writable(path)
     with json_only(as_json):
-        result = run(paths, baseline=baseline, device=device, target=target, layers=wanted)
+        result = api.compare(paths, baseline=baseline, device=device, target=target, layers=wanted)
         for path in output or ():
             if path.suffix == ".png":
                 from hw_flow.report.compare_picture import draw

@@ -1,0 +1,167 @@
+"""What each back end says a model will cost before anything is built: ``rtl``, ``finn`` and ``hls4ml``, in one schema."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hw_flow.report.schema import Figure
+from hw_flow.report.subjects import Subject
+from hw_flow.synth.parsers import ToolReport, figures
+
+if TYPE_CHECKING:
+    from hw_flow.backends import BuildOptions
+    from hw_flow.folding import Folding, NodeFolding
+    from hw_flow.ir import Graph, Node
+
+FIFOS = "FIFOs and converters"
+_NO_HLS4ML = ("hls4ml states no costs before an HLS compiler has run; build its project, and give the csynth.xml of that run to "
+              "`bitwright compare`")
+
+
+class BackendEstimate(BaseModel):
+    """What one back end says.
+
+    Attributes
+    ----------
+    status : ``ok``, or ``unavailable`` with a ``reason``.
+    source : who says it.
+    total : ``interval_cycles``, ``latency_cycles``, ``luts``, ``bram18``, ``dsp``, as far as the source estimates them.
+    layers : the same by node, with ``cycles`` a frame.
+    notes : what the figures leave out, one sentence each.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Literal["ok", "unavailable"]
+    reason: str | None = None
+    source: str | None = None
+    total: dict[str, Figure] = Field(default_factory=dict)
+    layers: dict[str, dict[str, Figure]] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+
+
+class Estimates(BaseModel):
+    """Estimates of one model with one folding, by back end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal["1.0"] = "1.0"
+    model: str
+    folding: dict[str, dict[str, int]]
+    backends: dict[str, BackendEstimate]
+    notes: list[str]
+    seconds: float
+
+
+def estimate(model: str | Path, options: BuildOptions | None = None) -> Estimates:
+    """Estimates of a QONNX file by all back ends, all with the folding that ``options`` ask for.
+
+    Raises
+    ------
+    FlowError : the model or the folding cannot be used.
+    """
+    from hw_flow import frontend
+    from hw_flow.backends import BuildOptions
+    from hw_flow.backends.directory import top_name
+    from hw_flow.backends.rtl import choose_folding, scale_of
+
+    begin = time.monotonic()
+    path, wanted = Path(model), options or BuildOptions()
+    program = frontend.compile_qonnx(
+        path, input_type=wanted.input_type, input_scale=scale_of(wanted.input_scale), name=top_name(path, wanted))
+    plan = choose_folding(program.graph, wanted)
+    found = {name: made(program.graph, plan) for name, made in _BACKENDS.items()}
+    return Estimates(
+        model=str(path), backends=found, folding={name: {"PE": own.pe, "SIMD": own.simd} for name, own in plan.items()},
+        notes=[*program.notes, *plan.notes], seconds=round(time.monotonic() - begin, 3))
+
+
+def subjects(result: Estimates) -> list[Subject]:
+    """The estimates that there are, for the tables of `hw_flow.report.compare`."""
+    return [
+        Subject(name, Path(result.model), "estimate", (
+            ToolReport(format="estimate", source=own.source or "", stage="estimate", total=own.total, layers=own.layers),),
+            tuple(own.notes))
+        for name, own in result.backends.items() if own.status == "ok"]
+
+
+def _rtl(graph: Graph, plan: Folding) -> BackendEstimate:
+    """Our model: cycles are exact, LUTs a formula fitted to Yosys (`hw_flow.cost`)."""
+    from hw_flow import cost, fifo, folding
+
+    layers: dict[str, dict[str, int | float | None]] = {}
+    inside = cost.Resources()
+    for node in graph:
+        own = cost.node_resources(node, plan[node.name], graph)
+        inside += own
+        layers[node.name] = {"cycles": folding.node_cycles(node, plan[node.name], graph), **_sites(own.luts, own.brams, own.dsps)}
+    whole = cost.total(graph, plan)
+    layers[FIFOS] = _sites(whole.luts - inside.luts, whole.brams - inside.brams, whole.dsps - inside.dsps)
+    total = {"interval_cycles": folding.interval_cycles(graph, plan), "latency_cycles": fifo.latency_cycles(graph, plan),
+             **_sites(whole.luts, whole.brams, whole.dsps)}
+    return _made("model", total, layers, ["LUTs of a 6-input architecture as Yosys counts them, with FIFOs of likely depths"])
+
+
+def _finn(graph: Graph, plan: Folding) -> BackendEstimate:
+    """FINN's formulas: cycles of its nodes, LUTs and DSP blocks of its HLS matrix unit; latency as the sum."""
+    from hw_flow import cost
+    from hw_flow.cost.finn import SOURCE
+    from hw_flow.ir import MVAU
+
+    cycles = {node.name: _finn_cycles(node, plan[node.name], graph) for node in graph}
+    units = {node.name: cost.of_node(node, plan[node.name], graph) for node in graph if isinstance(node, MVAU)}
+    layers = {name: {"cycles": value, "luts": units[name].luts if name in units else None,
+                     "dsp": units[name].dsps if name in units else None} for name, value in cycles.items()}
+    known = [value for value in cycles.values() if value is not None]
+    total: dict[str, int | float | None] = {
+        "interval_cycles": max(known, default=None), "latency_cycles": sum(known) if len(known) == len(cycles) else None,
+        "luts": sum(unit.luts for unit in units.values()), "dsp": sum(unit.dsps for unit in units.values())}
+    notes = ["the published formulas' figures, not a run of FINN; FIFOs and width converters are in none of them",
+             f"LUTs and DSP blocks are those of MVAU_hls{_without([name for name in cycles if name not in units])}"]
+    slow = [name for name, value in cycles.items() if value is None]
+    if slow:
+        notes.append(f"no latency, and an interval{_without(slow)}: the formulas used here have no cycles for them")
+    else:
+        notes.append("FINN's latency is the sum of all layers, which overlap makes shorter")
+    return _made(SOURCE, total, layers, notes)
+
+
+def _finn_cycles(node: Node, own: NodeFolding, graph: Graph) -> int | None:
+    """``get_exp_cycles`` of FINN's node; None where its hardware differs too much from ours."""
+    from hw_flow import folding
+    from hw_flow.ir import MVAU, VVAU, Add, LabelSelect, Pool, Requantise, Thresholding
+
+    if isinstance(node, Pool):
+        return folding.node_cycles(node, replace(own, simd=1), graph)  # FINN's pools take one tap a cycle
+    same = MVAU | VVAU | Add | LabelSelect | Requantise | Thresholding
+    # The same product of folds as ours: (MH/PE) (MW/SIMD) vectors, channels/PE vectors, labels/PE.
+    return folding.node_cycles(node, own, graph) if isinstance(node, same) else None
+
+
+def _without(names: list[str]) -> str:
+    """``, without A, B, C and 5 more``."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f", without {', '.join(names[:3])}{more}" if names else ""
+
+
+def _hls4ml(_graph: Graph, _plan: Folding) -> BackendEstimate:
+    return BackendEstimate(status="unavailable", reason=_NO_HLS4ML)
+
+
+_BACKENDS: Mapping[str, Callable[[Graph, Folding], BackendEstimate]] = {"rtl": _rtl, "finn": _finn, "hls4ml": _hls4ml}
+
+
+def _sites(luts: float, brams: float, dsps: float) -> dict[str, int | float | None]:
+    return {"luts": round(luts), "bram18": round(brams), "dsp": round(dsps)}
+
+
+def _made(source: str, total: Mapping[str, int | float | None], layers: Mapping[str, Mapping[str, int | float | None]],
+          notes: list[str]) -> BackendEstimate:
+    return BackendEstimate(status="ok", source=source, total=figures(total, source), notes=notes,
+                           layers={name: figures(row, source) for name, row in layers.items()})

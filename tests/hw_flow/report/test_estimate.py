@@ -1,0 +1,95 @@
+"""Estimates by back end: they agree with what they are made of, and say what they leave out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hw_flow import cost, folding, frontend
+from hw_flow.backends import BuildOptions
+from hw_flow.cli.entry import run
+from hw_flow.errors import FlowError
+from hw_flow.report.estimate import FIFOS, Estimates, estimate, subjects
+from tests.hw_flow.tiny import tiny
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny(tmp_path_factory.mktemp("estimate") / "net.onnx")
+
+
+@pytest.fixture(scope="module")
+def result(model: Path) -> Estimates:
+    return estimate(model, BuildOptions(target_cycles=12))
+
+
+def test_every_back_end_has_an_answer(result: Estimates) -> None:
+    assert list(result.backends) == ["rtl", "finn", "hls4ml"]
+    assert {name: (own.status, own.source) for name, own in result.backends.items()} == {
+        "rtl": ("ok", "model"), "finn": ("ok", "finn-formula"), "hls4ml": ("unavailable", None)}
+    assert str(result.backends["hls4ml"].reason).startswith("hls4ml states no costs before an HLS compiler has run; build its")
+    assert result.seconds < 60
+
+
+def test_every_figure_names_its_source(result: Estimates) -> None:
+    for own in result.backends.values():
+        for row in (own.total, *own.layers.values()):
+            assert all(figure.source == own.source for figure in row.values())
+
+
+def test_our_estimate_is_that_of_the_model(model: Path, result: Estimates) -> None:
+    graph = frontend.compile_qonnx(model).graph
+    plan = folding.for_cycles(graph, 12)
+    own = result.backends["rtl"]
+    whole = cost.total(graph, plan)
+    assert own.total["luts"].value == round(whole.luts)
+    assert own.total["interval_cycles"].value == folding.interval_cycles(graph, plan)
+    assert result.folding == {name: {"PE": each.pe, "SIMD": each.simd} for name, each in plan.items()}
+    parts = sum(row["luts"].value for row in own.layers.values())
+    assert abs(parts - own.total["luts"].value) <= len(own.layers)  # each is rounded
+    assert own.layers[FIFOS]["luts"].value > 0
+
+
+def test_finn_s_formula_has_the_interval_of_its_slowest_node(result: Estimates) -> None:
+    own = result.backends["finn"]
+    units = {name: row for name, row in own.layers.items() if name.startswith("MVAU_")}
+    assert own.total["interval_cycles"].value == max(row["cycles"].value for row in own.layers.values())
+    assert own.total["luts"].value == sum(row["luts"].value for row in units.values())
+    assert "bram18" not in own.total
+    assert own.notes[0] == "the published formulas' figures, not a run of FINN; FIFOs and width converters are in none of them"
+
+
+def test_estimates_can_be_compared(result: Estimates) -> None:
+    assert [(subject.name, [report.stage for report in subject.reports]) for subject in subjects(result)] == [
+        ("rtl", ["estimate"]), ("finn", ["estimate"])]
+
+
+def test_the_verb(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["estimate", str(model), "--target-cycles", "12", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert set(said["backends"]) == {"rtl", "finn", "hls4ml"}
+    assert run(["estimate", str(model), "--target-cycles", "12"]) == 0
+    text = capsys.readouterr().out
+    assert "finn-formula" in text
+    assert "hls4ml: unavailable, hls4ml states no costs" in text
+
+
+def test_a_missing_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FlowError, match=r"none\.onnx"):
+        estimate(tmp_path / "none.onnx")
+
+
+@pytest.mark.shared_data
+def test_the_formula_lies_near_what_finn_plus_said(models_dir: Path, tmp_path: Path) -> None:
+    # FINN+ 1.6's published record of TFC 1W1A, folded as in FINN's examples: 64 cycles, 8,362 LUT.
+    path = models_dir / "zoo" / "TFC_1W1A.onnx"
+    if not path.is_file():
+        pytest.skip("BITWRIGHT_MODELS holds no zoo/TFC_1W1A.onnx")
+    folds = {"MVAU_0": (16, 49), "MVAU_1": (8, 8), "MVAU_2": (8, 8), "MVAU_3": (10, 8)}
+    file = tmp_path / "folding.json"
+    file.write_text(json.dumps({name: {"PE": pe, "SIMD": simd} for name, (pe, simd) in folds.items()}))
+    own = estimate(path, BuildOptions(folding=file)).backends["finn"]
+    assert own.total["interval_cycles"].value == 64
+    assert own.total["luts"].value == pytest.approx(8362, rel=0.08)
