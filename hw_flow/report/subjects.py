@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hw_flow.errors import FlowError
 from hw_flow.report.schema import Figure, Report
-from hw_flow.synth.parsers import STAGES, Stage, ToolReport, parse
+from hw_flow.synth.parsers import STAGES, UNITS, Stage, ToolReport, parse
 
 _SUFFIXES = (".rpt", ".xml", ".json", ".ndjson", ".xtxt", ".gz")
 # Report folders are small; a folder of more files than this is not one, and walking it would take long.
@@ -16,6 +16,10 @@ _MOST_FILES, _DEEPEST = 5000, 8
 # Among reports of one stage that give the same metric: the accelerator alone before the whole device.
 _FIRST = ("vpp-kernel-utilisation", "finn-out-of-context", "vivado-hierarchy", "vivado-hierarchy-xml", "finn-post-synthesis",
           "vivado-utilisation")
+_STAGES: Mapping[str, Stage] = {
+    "model": "estimate", "finn": "estimate", "vitis_hls": "hls", "vivado_hls": "hls", "oneapi": "hls", "verilator": "simulation",
+    "vivado": "routed", "quartus": "routed", "nextpnr": "routed", "openroad": "routed",
+}
 # Sources of figures that no other report of their stage gives.
 _COMPANIONS = ("finn-fifo-sizing", "wall-clock")
 
@@ -68,7 +72,7 @@ def read(path: Path, *, name: str | None = None, target: str | None = None) -> S
 
 
 def of_report(report: Report, path: Path, name: str, target: str | None = None) -> Subject:
-    """One of our own builds: the model's figures, Verilator's and Yosys'."""
+    """One of our own builds: what was predicted, synthesised and simulated, each at the stage of who says it."""
     predicted = {name.removesuffix("_estimate"): figure for name, figure in report.performance.items()
                  if name.endswith("_estimate")}
     layers = {layer.name: _some(layer.figures, "cycles", "macs") for layer in report.layers}
@@ -82,14 +86,17 @@ def of_report(report: Report, path: Path, name: str, target: str | None = None) 
         others = [other for other in report.resources if other != chosen.target]
         if others:
             notes.append(f"synthesised for {', '.join(others)} too; --target takes one of them instead of {chosen.target}")
+        source = _source(chosen.total)
         found.append(ToolReport(
-            format="bitwright", source=_source(chosen.total), stage="synthesis", design=report.name, part=chosen.target,
-            total=chosen.total, layers=chosen.layers, kinds=chosen.kinds))
-    measured = _some(report.performance, "interval_cycles", "latency_cycles")
+            format="bitwright", source=source, stage=_stage(source), design=report.name, part=chosen.target, total=chosen.total,
+            layers=chosen.layers, kinds=chosen.kinds))
+    measured = {key: figure for key, figure in report.performance.items()
+                if key in UNITS and _stage(figure.source) not in {own.stage for own in found}}
     if measured:
+        source = _source(measured)
         found.append(ToolReport(
-            format="bitwright", source=_source(measured), stage="simulation", design=report.name, total=measured))
-    return Subject(name, path, "build", tuple(found), tuple(notes))
+            format="bitwright", source=source, stage=_stage(source), design=report.name, total=measured))
+    return Subject(name, path, "build", tuple(sorted(found, key=lambda own: STAGES.index(own.stage))), tuple(notes))
 
 
 def _build(path: Path, name: str, target: str | None) -> Subject:
@@ -98,7 +105,22 @@ def _build(path: Path, name: str, target: str | None) -> Subject:
 
     stamp = backends.stamp_of(path)
     build = Build(path, str(stamp["backend"]), stamp, reused=True)
-    return of_report(backends.get(build.backend).report(build), path, name, target)
+    ours = of_report(backends.get(build.backend).report(build), path, name, target)
+    project = path / build.backend  # what FINN and hls4ml made lies there, with their own reports
+    if not project.is_dir():
+        return ours
+    try:
+        theirs = _folder(project, name)
+    except FlowError:
+        return ours  # nothing reported yet
+
+    # FINN's own estimate is the one of a FINN build.
+    def chosen(stage: Stage) -> ToolReport | None:
+        first, second = (theirs, ours) if stage == "estimate" else (ours, theirs)
+        return first.at(stage) or second.at(stage)
+
+    reports = tuple(own for stage in STAGES if (own := chosen(stage)) is not None)
+    return Subject(name, path, "build", reports, (*ours.notes, *theirs.notes))
 
 
 def _folder(path: Path, name: str) -> Subject:
@@ -231,6 +253,11 @@ def _plain(part: str) -> str:
 def _same(first: ToolReport, second: ToolReport) -> bool:
     """Whether layers of both go into one table: one names none, or they share names."""
     return not first.layers or not second.layers or bool(first.layers.keys() & second.layers.keys())
+
+
+def _stage(source: str) -> Stage:
+    """The stage of figures in a report of ours, which names their source only."""
+    return _STAGES.get(source.partition("-")[0], "synthesis")
 
 
 def _some(figures: Mapping[str, Figure], *names: str) -> dict[str, Figure]:

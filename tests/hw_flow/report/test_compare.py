@@ -7,10 +7,12 @@ import io
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from hw_flow import api
 from hw_flow.cli.entry import run
 from hw_flow.errors import FlowError
 from hw_flow.report import align, compare_picture, compare_text
@@ -19,6 +21,7 @@ from hw_flow.report.subjects import of_report, read
 from hw_flow.synth.parsers import ToolReport, figures
 from tests.hw_flow.report.test_report import make_report
 from tests.hw_flow.synth.parsers.samples import SAMPLES
+from tests.hw_flow.tiny import tiny
 
 
 def finn_project(folder: Path, *, scale: int = 1) -> Path:
@@ -199,6 +202,33 @@ def test_a_synthesis_target_of_a_build_can_be_chosen(tmp_path: Path) -> None:
     message = r"not synthesised for 'ice40', only for xc7, ecp5; run `bitwright synth .* --target ice40`"
     with pytest.raises(FlowError, match=message):
         of_report(both, tmp_path, "net", "ice40")
+
+
+def test_a_build_of_ours_is_read_as_it_stands(tmp_path: Path) -> None:
+    api.build(tiny(tmp_path / "net.onnx"), tmp_path / "build", target_cycles=12)
+    subject = read(tmp_path / "build")
+    assert (subject.kind, [(own.stage, own.source) for own in subject.reports]) == ("build", [("estimate", "model")])
+    assert {"interval_cycles", "latency_cycles"} == set(subject.reports[0].total)
+
+
+def test_a_build_with_finn_has_finn_s_own_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "build"
+    finn_project(folder / "finn")
+    (folder / "finn" / "report" / "post_synth_resources.json").unlink()
+    (folder / "finn" / "report" / "post_route_timing.rpt").unlink()
+    (folder / "build.json").write_text("{}")
+    monkeypatch.setattr("hw_flow.backends.stamp_of", lambda path: {"backend": "finn"})
+    monkeypatch.setattr("hw_flow.backends.get", lambda name: SimpleNamespace(report=lambda build: make_report()))
+    subject = read(folder)
+    assert [(own.stage, own.source) for own in subject.reports] == [
+        ("estimate", "finn-estimate"), ("synthesis", "yosys-0.70"), ("simulation", "verilator-5.048")]
+
+
+def test_cycles_of_an_hls_compiler_are_no_simulation() -> None:
+    cycles = figures({"interval_cycles": 7}, "vitis_hls-2023.1")
+    report = make_report(performance=cycles, resources={}, verification=None)
+    assert [(own.stage, own.source) for own in of_report(report, Path("x"), "x").reports] == [
+        ("estimate", "model"), ("hls", "vitis_hls-2023.1")]
 
 
 @pytest.mark.parametrize(
