@@ -1,13 +1,16 @@
 """Read-only memories as SystemVerilog text.
 
-Large contents are assignments in an ``initial`` block, small ones a ``case``: of the styles tried (also array
-parameters and packed literals) these two are read fast by Verilator and by Yosys at 1,024 words of 8,192 bits, and
-map to block RAM with contents and to plain LUTs.
+A memory is an array declared with all its words, ``logic [..] mem [N] = '{..}``. Of the forms tried (assignments in an
+``initial`` block, ``case``, packed literals with a loop) it is the only one that all tools take as data. Yosys makes one cell
+of it that maps to block RAM or LUTs. Verilator gets the same text as a ``localparam``, which becomes a constant in C++; a
+variable is copied word by word, and that compiles for minutes. At 64,000 words of 64 bits the C++ of assignments takes 40 times
+as long to compile, and Yosys reads packed literals 12 times as slowly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -41,27 +44,28 @@ def address_width(words: int) -> int:
     return max(1, (words - 1).bit_length())
 
 
-def case_lines(target: str, selector: str, bits: int, words: Sequence[int], width: int) -> list[str]:
-    """A combinational look-up; what lies beyond the last word is as the last."""
+def table_lines(target: str, selector: str, name: str, words: Sequence[int], width: int) -> list[str]:
+    """A combinational look-up in the memory ``name``; what lies beyond the last word is as the last."""
     if len(set(words)) == 1:
         return [f"  assign {target} = {literal(words[0], width)};"]
-    return [
-        "  always_comb begin",
-        f"    unique case ({selector})",
-        *(f"      {bits}'d{index}: {target} = {literal(word, width)};" for index, word in enumerate(words[:-1])),
-        f"      default: {target} = {literal(words[-1], width)};",
-        "    endcase",
-        "  end",
-    ]
+    filled = [*words, *[words[-1]] * ((1 << address_width(len(words))) - len(words))]
+    return [*memory_lines(name, filled, width, "distributed"), f"  assign {target} = {name}[{selector}];"]
 
 
-def memory_lines(name: str, words: Sequence[int], width: int, style: str) -> list[str]:
+def memory_lines(name: str, words: Sequence[int], width: int, style: Style | Literal["auto"]) -> list[str]:
     """A declared and filled memory."""
+    # Yosys takes "distributed" for LUT RAM alone and refuses a ROM; logic_block is its word for LUTs.
+    attributes = "logic_block = 1" if style == "distributed" else f'ram_style = "{style}", rom_style = "{style}"'
+    shape = f"logic [{width - 1}:0] {name} [{len(words)}] = '{{"
     return [
-        f'  (* ram_style = "{style}", rom_style = "{style}" *) logic [{width - 1}:0] {name} [{len(words)}];',
-        "  initial begin",
-        *(f"    {name}[{index}] = {literal(word, width)};" for index, word in enumerate(words)),
-        "  end",
+        "`ifdef VERILATOR",
+        f"  localparam {shape}",
+        "`else",
+        f"  (* {attributes} *) {shape}",
+        "`endif",
+        *(f"    {literal(word, width)}," for word in words[:-1]),
+        f"    {literal(words[-1], width)}",
+        "  };",
     ]
 
 
@@ -84,11 +88,7 @@ def rom_module(module: str, words: Sequence[int], width: int, style: Style, what
     if len(set(words)) == 1:
         lines += [f"  assign data_o = {literal(words[0], width)};", "",
                   "  logic unused;", "  assign unused = &{1'b0, clk_i, en_i, addr_i};"]
-    elif style == "block":
-        lines += [*memory_lines("mem", words, width, "block"), "",
-                  "  always_ff @(posedge clk_i) begin", "    if (en_i) data_o <= mem[addr_i];", "  end"]
     else:
-        lines += [f'  (* rom_style = "distributed" *) logic [{width - 1}:0] word;',
-                  *case_lines("word", "addr_i", bits, words, width), "",
-                  "  always_ff @(posedge clk_i) begin", "    if (en_i) data_o <= word;", "  end"]
+        lines += [*memory_lines("mem", words, width, style), "",
+                  "  always_ff @(posedge clk_i) begin", "    if (en_i) data_o <= mem[addr_i];", "  end"]
     return "\n".join([*lines, "", "endmodule", ""])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hw_flow.rtl import encode
-from hw_flow.rtl.memory import address_width, case_lines, literal, memory_lines
+from hw_flow.rtl.memory import address_width, literal, memory_lines, table_lines
 from hw_flow.rtl.wrappers.module import comment
 
 
@@ -65,10 +65,10 @@ def table_module(module: str, table: encode.Table, pe: int, node: str) -> str:
 
 def _table_lines(index: str, words: list[int], width: int, bits: int, latency: int) -> list[str]:
     selector = f"addr_i[{index}][{bits - 1}:0]"
+    name = "mem_" + index.replace("][", "_")
     if latency == 0:
-        return case_lines(f"data_o[{index}]", selector, bits, words, width)
+        return table_lines(f"data_o[{index}]", selector, name, words, width)
     if len(set(words)) == 1:
         return [f"  assign data_o[{index}] = {literal(words[0], width)};"]
-    name = "mem_" + index.replace("][", "_")
     return [*memory_lines(name, words, width, "auto"),
             "  always_ff @(posedge clk_i) begin", f"    if (en_i) data_o[{index}] <= {name}[{selector}];", "  end"]

@@ -8,9 +8,9 @@ from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import Graph, Lookup, Requantise
 from hw_flow.ir.tensor import IntArray
-from hw_flow.rtl.choose import multiplier, weight_style
+from hw_flow.rtl.choose import Style, multiplier, weight_style
 from hw_flow.rtl.encode import signed_width
-from hw_flow.rtl.memory import address_width, case_lines, literal, memory_lines, rom_module
+from hw_flow.rtl.memory import address_width, literal, memory_lines, rom_module
 from hw_flow.rtl.wrappers.lanes import check_range, signed_bits, signed_lines
 from hw_flow.rtl.wrappers.module import Module, comment, instance, node_module, wrapper
 
@@ -41,7 +41,7 @@ def lookup_module(node: Lookup, graph: Graph, folding: NodeFolding, module: str,
         f"  input  logic [{pe - 1}:0][{bits - 1}:0] addr_i,", f"  output logic [{pe - 1}:0][{out.width - 1}:0] data_o", ");", "",
     ]
     for lane, row in enumerate(words):
-        lines += _lane_lines(lane, [int(word) for word in row], out.width, bits, block=style == "block")
+        lines += _lane_lines(lane, [int(word) for word in row], out.width, style)
     lines += ["", "  logic unused;", "  assign unused = &{1'b0, clk_i, en_i, addr_i};", "", "endmodule", ""]
     return Module(module, "lookup", "bw_lookup", {f"{module}.sv": text, f"{memory}.sv": "\n".join(lines)})
 
@@ -133,13 +133,9 @@ def _constant(word: int, width: int) -> list[str]:
             "  assign unused = &{1'b0, memory_en, table_addr};", ""]
 
 
-def _lane_lines(lane: int, words: list[int], width: int, bits: int, *, block: bool) -> list[str]:
+def _lane_lines(lane: int, words: list[int], width: int, style: Style) -> list[str]:
     if len(set(words)) == 1:
         return [f"  assign data_o[{lane}] = {literal(words[0], width)};"]
-    if block:
-        name = f"mem_{lane}"
-        return [*memory_lines(name, words, width, "block"),
-                "  always_ff @(posedge clk_i) begin", f"    if (en_i) data_o[{lane}] <= {name}[addr_i[{lane}]];", "  end"]
-    name = f"word_{lane}"
-    return [f"  logic [{width - 1}:0] {name};", *case_lines(name, f"addr_i[{lane}]", bits, words, width),
-            "  always_ff @(posedge clk_i) begin", f"    if (en_i) data_o[{lane}] <= {name};", "  end"]
+    name = f"mem_{lane}"
+    return [*memory_lines(name, words, width, style),
+            "  always_ff @(posedge clk_i) begin", f"    if (en_i) data_o[{lane}] <= {name}[addr_i[{lane}]];", "  end"]
