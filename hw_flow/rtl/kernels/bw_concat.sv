@@ -93,5 +93,10 @@ module bw_concat #(
   if (Inputs == 0 || Width == 0) begin : gen_check
     $error("bw_concat: Inputs and Width must be positive");
   end
+  for (genvar i = 0; i < Inputs; i++) begin : gen_check_input
+    if (Beats[i] == 0) begin : gen_none
+      $error("bw_concat: every input has at least one beat");
+    end
+  end
 
 endmodule

@@ -119,4 +119,8 @@ module bw_multiply #(
   );
 `endif
 
+  if (Pe == 0 || AWidth == 0 || BWidth == 0 || SumWidth == 0) begin : gen_check
+    $error("bw_multiply: Pe, AWidth, BWidth and SumWidth must be positive");
+  end
+
 endmodule

@@ -182,121 +182,53 @@ module bw_parallel_window #(
     end
   end
 
-  // Tap (ky, kx) is number ky * KernelWidth + kx; the last is the newest.
   logic [Taps-1:0][BeatWidth-1:0] tap;
-  localparam int RowShifts = (DH * W - (KW - 1) * DW) * G;
-  if (KH > 1 && RowShifts < 1) begin : gen_narrow
-    // The kernel spans more than a row, so its rows overlap in the stream.
-    localparam int Span = ((KH - 1) * DH * W + (KW - 1) * DW) * G + 1;
-    logic [Span-1:0][BeatWidth-1:0] chain_q;
-    always_ff @(posedge clk_i) begin
-      if (shift) begin
-        chain_q[0] <= data;
-        for (int s = 1; s < Span; s++) chain_q[s] <= chain_q[s-1];
-      end
-    end
-    for (genvar y = 0; y < KH; y++) begin : gen_row
-      for (genvar x = 0; x < KW; x++) begin : gen_column
-        assign tap[y*KW+x] = chain_q[((KH-1-y)*DH*W+(KW-1-x)*DW)*G];
-      end
-    end
-  end else begin : gen_lines
-    always_ff @(posedge clk_i) begin
-      if (shift) tap[Taps-1] <= data;
-    end
-    if (KH > 1) begin : gen_row_lines
-      logic [KH-2:0][BeatWidth-1:0] oldest, next;
-      for (genvar y = 0; y < KH - 1; y++) begin : gen_row
-        assign oldest[y] = tap[(y+1)*KW];
-        assign tap[y*KW+KW-1] = next[y];
-      end
-      bw_delay_line #(
-        .Width((KH - 1) * BeatWidth),
-        .Shifts(RowShifts),
-        .RamStyle(RamStyle)
-      ) u_rows (
-        .clk_i(clk_i),
-        .rst_ni(rst_ni),
-        .shift_i(shift),
-        .data_i(oldest),
-        .data_o(next)
-      );
-    end
-    if (KW > 1) begin : gen_column_lines
-      logic [KH*(KW-1)-1:0][BeatWidth-1:0] newer, older;
-      for (genvar y = 0; y < KH; y++) begin : gen_row
-        for (genvar x = 0; x < KW - 1; x++) begin : gen_column
-          assign newer[y*(KW-1)+x] = tap[y*KW+x+1];
-          assign tap[y*KW+x] = older[y*(KW-1)+x];
-        end
-      end
-      bw_delay_line #(
-        .Width(KH * (KW - 1) * BeatWidth),
-        .Shifts(DW * G),
-        .RamStyle(RamStyle)
-      ) u_columns (
-        .clk_i(clk_i),
-        .rst_ni(rst_ni),
-        .shift_i(shift),
-        .data_i(newer),
-        .data_o(older)
-      );
-    end
-  end
+  bw_tap_chain #(
+    .Width(W),
+    .Groups(G),
+    .BeatWidth(BeatWidth),
+    .KernelHeight(KH),
+    .KernelWidth(KW),
+    .DilationHeight(DH),
+    .DilationWidth(DW),
+    .RamStyle(RamStyle)
+  ) u_chain (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .shift_i(shift),
+    .data_i(data),
+    .tap_o(tap)
+  );
 
   // Rows and columns of taps outside the map, for the window at data_o.
   logic [KernelHeight-1:0] row_outside;
   logic [KernelWidth-1:0] column_outside;
-  for (genvar y = 0; y < KH; y++) begin : gen_row_mask
-    localparam int Above = bw_pkg::quotient_up(PadTop - y * DH, SH);      // so many rows of windows, from the first
-    localparam int Below = bw_pkg::quotient_up(H + PadTop - y * DH, SH);  // from that row of windows on
-    if (Above <= 0 && Below >= OutHeight) begin : gen_never
-      assign row_outside[y] = 1'b0;
-    end else begin : gen_test
-      logic above, below, outside_q;
-      if (Above <= 0) begin : gen_not_above
-        assign above = 1'b0;
-      end else begin : gen_above
-        assign above = row <= RowWidth'(Above - 1);
-      end
-      if (Below >= OutHeight) begin : gen_not_below
-        assign below = 1'b0;
-      end else if (Below <= 0) begin : gen_all_below
-        assign below = 1'b1;
-      end else begin : gen_below
-        assign below = row >= RowWidth'(Below);
-      end
-      always_ff @(posedge clk_i) begin
-        if (emit) outside_q <= above || below;
-      end
-      assign row_outside[y] = outside_q;
-    end
-  end
-  for (genvar x = 0; x < KW; x++) begin : gen_column_mask
-    localparam int Before = bw_pkg::quotient_up(PadLeft - x * DW, SW);
-    localparam int Behind = bw_pkg::quotient_up(W + PadLeft - x * DW, SW);
-    if (Before <= 0 && Behind >= OutWidth) begin : gen_never
-      assign column_outside[x] = 1'b0;
-    end else begin : gen_test
-      logic left, right, outside_q;
-      if (Before <= 0) begin : gen_not_left
-        assign left = 1'b0;
-      end else begin : gen_left
-        assign left = column <= ColumnWidth'(Before - 1);
-      end
-      if (Behind >= OutWidth) begin : gen_not_right
-        assign right = 1'b0;
-      end else if (Behind <= 0) begin : gen_all_right
-        assign right = 1'b1;
-      end else begin : gen_right
-        assign right = column >= ColumnWidth'(Behind);
-      end
-      always_ff @(posedge clk_i) begin
-        if (emit) outside_q <= left || right;
-      end
-      assign column_outside[x] = outside_q;
-    end
-  end
+  bw_pad_taps #(
+    .Size(H),
+    .Positions(OutHeight),
+    .Taps(KH),
+    .Stride(SH),
+    .Dilation(DH),
+    .PadBefore(PadTop)
+  ) u_rows_outside (
+    .clk_i(clk_i),
+    .en_i(emit),
+    .position_i(row),
+    .outside_o(row_outside)
+  );
+  bw_pad_taps #(
+    .Size(W),
+    .Positions(OutWidth),
+    .Taps(KW),
+    .Stride(SW),
+    .Dilation(DW),
+    .PadBefore(PadLeft)
+  ) u_columns_outside (
+    .clk_i(clk_i),
+    .en_i(emit),
+    .position_i(column),
+    .outside_o(column_outside)
+  );
 
   for (genvar y = 0; y < KH; y++) begin : gen_out_row
     for (genvar x = 0; x < KW; x++) begin : gen_out_column

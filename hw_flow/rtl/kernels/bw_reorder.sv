@@ -135,5 +135,8 @@ module bw_reorder #(
   if (Width == 0 || InBeats == 0 || Levels == 0) begin : gen_check
     $error("bw_reorder: Width, InBeats and Levels must be positive");
   end
+  if (Offset >= InBeats) begin : gen_check_offset
+    $error("bw_reorder: Offset must lie in the frame");
+  end
 
 endmodule

@@ -131,5 +131,9 @@ module bw_requantise #(
   if (Pe == 0 || InWidth == 0 || SumWidth < ProductWidth || SumWidth < AddendWidth) begin : gen_check
     $error("bw_requantise: Pe and InWidth must be positive and SumWidth hold product and addend");
   end
+  if (Low > High || (SumWidth < 64 && (Low < -(longint'(1) <<< (SumWidth - 1))
+                                       || High >= longint'(1) <<< (SumWidth - 1)))) begin : gen_check_range
+    $error("bw_requantise: SumWidth must hold Low and High, and Low not exceed High");
+  end
 
 endmodule

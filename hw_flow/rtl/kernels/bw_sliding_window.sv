@@ -56,8 +56,6 @@ module bw_sliding_window #(
   localparam int PaddedWidth = W + int'(PadLeft + PadRight);
   localparam int OutHeight = (PaddedHeight - SpanHeight) / int'(StrideHeight) + 1;
   localparam int OutWidth = (PaddedWidth - SpanWidth) / int'(StrideWidth) + 1;
-  localparam bit RowPads = PadTop + PadBottom != 0;
-  localparam bit ColumnPads = PadLeft + PadRight != 0;
   // Windows outside the map: the place of the window is no bound for what is needed any more, so whole rows are kept.
   localparam bit HoldRows = PaddedHeight - SpanHeight >= H || PaddedWidth - SpanWidth >= W;
   localparam int HeldRows = OutHeight - 1 < H / int'(StrideHeight) ? OutHeight - 1 : H / int'(StrideHeight);
@@ -174,58 +172,32 @@ module bw_sliding_window #(
     end
   end
 
-  if (RowPads) begin : gen_row
-    localparam int unsigned RowWidth = $clog2(PaddedHeight + 1);
-    logic [RowWidth-1:0] row_q;
-    logic [RowWidth-1:0] row_add;
-    logic outside;
-    // Rows above the map count as large numbers.
-    assign outside = row_q >= RowWidth'(H);
-    always_comb begin
-      row_add = '0;
-      for (int unsigned l = 0; l < 6; l++) begin
-        if (level == 3'(l)) row_add = RowWidth'(Rows[l]);
-      end
-    end
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) begin
-        row_q <= RowWidth'(-int'(PadTop));
-      end else if (step) begin
-        row_q <= row_q + row_add;
-      end
-    end
-  end
-
-  if (ColumnPads) begin : gen_column
-    localparam int unsigned ColumnWidth = $clog2(PaddedWidth + 1);
-    logic [ColumnWidth-1:0] column_q;
-    logic [ColumnWidth-1:0] column_add;
-    logic outside;
-    assign outside = column_q >= ColumnWidth'(W);
-    always_comb begin
-      column_add = '0;
-      for (int unsigned l = 0; l < 6; l++) begin
-        if (level == 3'(l)) column_add = ColumnWidth'(Columns[l]);
-      end
-    end
-    always_ff @(posedge clk_i) begin
-      if (!rst_ni) begin
-        column_q <= ColumnWidth'(-int'(PadLeft));
-      end else if (step) begin
-        column_q <= column_q + column_add;
-      end
-    end
-  end
-
-  if (RowPads && ColumnPads) begin : gen_pad
-    assign pad = gen_row.outside || gen_column.outside;
-  end else if (RowPads) begin : gen_pad_rows
-    assign pad = gen_row.outside;
-  end else if (ColumnPads) begin : gen_pad_columns
-    assign pad = gen_column.outside;
-  end else begin : gen_pad_none
-    assign pad = 1'b0;
-  end
+  logic row_outside, column_outside;
+  assign pad = row_outside || column_outside;
+  bw_pad_walk #(
+    .Size(Height),
+    .PadBefore(PadTop),
+    .PadAfter(PadBottom),
+    .Deltas(Rows)
+  ) u_pad_rows (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .step_i(step),
+    .level_i(level),
+    .outside_o(row_outside)
+  );
+  bw_pad_walk #(
+    .Size(Width),
+    .PadBefore(PadLeft),
+    .PadAfter(PadRight),
+    .Deltas(Columns)
+  ) u_pad_columns (
+    .clk_i(clk_i),
+    .rst_ni(rst_ni),
+    .step_i(step),
+    .level_i(level),
+    .outside_o(column_outside)
+  );
 
   // The addresses run round the buffer. The distances are taken modulo Depth, so one subtraction mends the sum.
   localparam bw_pkg::loops_t Distance = bw_pkg::loop_modulo(Place, Depth);

@@ -110,6 +110,9 @@ PARALLEL: dict[str, Case] = {
     "one_place": ((1, 1, 2), 2, (3, 3), 3, {"pads": (1, 1, 1, 1)}),
     "narrow": ((5, 2, 2), 2, (3, 3), 1, {"pads": (1, 1, 1, 1)}),
     "outside": ((5, 1, 1), 1, (1, 2), 3, {"dilation": (1, 2), "pads": (0, 1, 0, 1)}),
+    # A causal convolution that reaches back beyond twice the sequence: some taps lie outside at every position.
+    "causal": ((1, 3, 2), 2, (1, 7), 3, {"pads": (0, 6, 0, 0)}),
+    "causal_rows": ((3, 1, 2), 2, (5, 1), 3, {"dilation": (2, 1), "pads": (8, 0, 0, 0)}),
 }
 
 
