@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 from hw_flow.errors import FlowError
 from hw_flow.frontend import Program, compare, compile_qonnx
 from hw_flow.ir import MVAU, Lookup
-from tests.hw_flow.qonnx_graphs import QONNX, Maker
+from tests.hw_flow.qonnx_graphs import Maker
+from tests.hw_flow.qonnx_random import QONNX
 
 RNG = np.random.default_rng(3)
 

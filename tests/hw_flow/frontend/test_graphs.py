@@ -8,6 +8,7 @@ import pytest
 
 from hw_flow.errors import FlowError
 from hw_flow.frontend import compare, compile_qonnx
+from hw_flow.frontend.catalogue import supported
 from tests.hw_flow.qonnx_graphs import random_graph
 
 
@@ -42,13 +43,6 @@ def test_many_random_networks(tmp_path: Path, first: int) -> None:
 
 
 def test_the_generator_covers_the_operators() -> None:
-    seen = frozenset().union(*(random_graph(seed).operators for seed in range(400)))
-    assert seen >= {
-        "Abs", "Add", "ArgMax", "AveragePool", "BatchNormalization", "BipolarQuant", "Celu", "Clip", "Concat", "Conv",
-        "DepthToSpace", "DequantizeLinear",
-        "Div", "Elu", "Erf", "Flatten", "Floor", "Gelu", "Gemm", "GlobalAveragePool", "GlobalMaxPool",
-        "HardSigmoid",
-        "HardSwish", "IntQuant", "LeakyRelu", "MatMul", "Max", "MaxPool", "Min", "Mish", "Mul", "MultiThreshold",
-        "Neg", "PRelu", "Pad", "Quant", "QuantizeLinear", "ReduceMean", "Relu", "Resize", "Selu", "SiLU", "Sigmoid", "Slice",
-        "Softmax", "Softplus", "Softsign", "SpaceToDepth", "Split", "Sub", "Tanh", "TopK", "Transpose", "Trunc",
-    }
+    seen = frozenset().union(*(random_graph(seed).operators for seed in range(500)))
+    # Folded ones, and some that are in tests of their own.
+    assert seen >= supported() - {"Cast", "Constant", "ConstantOfShape", "Exp", "Expand", "Reciprocal", "Shape", "Swish"}
