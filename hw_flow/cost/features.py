@@ -29,7 +29,8 @@ from hw_flow.ir import (
     Thresholding,
     Thresholds,
 )
-from hw_flow.rtl.choose import buffer_depth, buffer_style, constant_logic, fifo_style, multiplier, weight_style
+from hw_flow.rtl.choose import buffer_depth, buffer_style, coded_weights, constant_logic, fifo_style, multiplier, weight_style
+from hw_flow.rtl.codes import code_bits
 from hw_flow.rtl.latency import pack_lanes
 from hw_flow.rtl.window import Geometry
 from hw_flow.rtl.wrappers.module import number_kind, weight_kind
@@ -93,7 +94,9 @@ def memories(node: Node, folding: NodeFolding, graph: Graph) -> list[tuple[str, 
             return []
         case MVAU() | VVAU():
             products = folding.pe * folding.simd
-            words, width = node.weights.size // products, products * int(DataType[node.weight_dtype].bitwidth())
+            words, bits = node.weights.size // products, int(DataType[node.weight_dtype].bitwidth())
+            codes = code_bits(node.weights)
+            width = products * (codes if coded_weights(folding, (words, products), bits, codes) else bits)
             return [(weight_style(folding, words, width), words, width)] if words > 1 else []
         case SlidingWindow():
             geometry = Geometry.of(node, graph.input_of(node).shape, folding.simd)

@@ -9,8 +9,9 @@ from qonnx.core.datatype import DataType
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import MVAU, Graph
 from hw_flow.rtl import encode
-from hw_flow.rtl.choose import constant_logic, multiplier, weight_style
-from hw_flow.rtl.memory import address_width, pack_words, rom_module
+from hw_flow.rtl.choose import constant_logic, multiplier
+from hw_flow.rtl.codes import code_bits, weight_memory
+from hw_flow.rtl.memory import address_width
 from hw_flow.rtl.wrappers.activation import table_instance, table_module, table_parameters, table_wires
 from hw_flow.rtl.wrappers.constant import constant_unit
 from hw_flow.rtl.wrappers.module import Module, comment, instance, node_module, number_kind, weight_kind, wrapper
@@ -35,14 +36,16 @@ def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, 
     shape : parameters that give the kernel its shape.
     lanes : elements of an input beat.
     """
-    node = encode.straighten(node)
+    ascending = encode.straighten(node)
+    # Negated rows may need levels that a codebook does not have.
+    if code_bits(ascending.weights) <= code_bits(node.weights):
+        node = ascending
     source, out = graph.input_of(node), graph.output_of(node)
     pe, simd = folding.pe, folding.simd
     weight_type = DataType[node.weight_dtype]
     weight_width = int(weight_type.bitwidth())
-    words = pack_words(encode.weight_words(node, pe, simd), weight_width)
+    words = encode.weight_words(node, pe, simd)
     word_width = pe * simd * weight_width
-    style = weight_style(folding, len(words), word_width)
     table = encode.table_of_mvau(node, graph, pe)
     low, high = encode.sum_limits(node.weights, source)
     sum_width = encode.signed_width(int(low.min()), int(high.max())) if table else out.width
@@ -61,7 +64,7 @@ def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, 
     parameters |= {"OutWidth": out.width, "OutputRegister": f"1'b{int(cut)}"}
     what = f"{node.name}: {node.mh} x {node.mw} {node.weight_dtype} by {source.dtype} to {out.dtype}, PE {pe} SIMD {simd}"
     memory = f"{module}_weights"
-    texts = {f"{memory}.sv": rom_module(memory, words, word_width, style, f"Weights of {comment(node.name)}")}
+    texts = {f"{memory}.sv": weight_memory(memory, words, weight_width, folding, f"Weights of {comment(node.name)}")}
     addr = address_width(len(words))
     body = [
         "  logic memory_en;",
