@@ -15,7 +15,7 @@ from hw_flow.frontend.ops import Fractions
 from hw_flow.frontend.regions import Integers, constant, counting
 from hw_flow.frontend.site import Site
 from hw_flow.frontend.values import Value, channels_last
-from hw_flow.frontend.windows import window_of
+from hw_flow.frontend.windows import Window, window_of
 from hw_flow.ir.nodes import Shape
 from hw_flow.ir.spatial import SlidingWindow
 
@@ -46,34 +46,34 @@ def global_pool(context: Context, node: onnx.NodeProto) -> Value:
     site = context.site(node)
     largest = node.op_type in ("GlobalMaxPool", "ReduceMax")
     value = _rising(context, node) if largest else context.integer(node, node.input[0])
-    rank = len(site.frame)
-    axis = _reduced(site) if node.op_type.startswith("Reduce") else 0
-    if rank == 1:
+    if len(site.frame) == 1:
         raise FlowError(f"{site.where}: reduces frames of {list(site.frame)}, which have no positions; check the export")
+    axis, window = _reduced(site) if node.op_type.startswith("Reduce") else (0, None)
     value = context.stream(node.input[0], value, channels_last(site.frame, axis))
-    largest = node.op_type in ("GlobalMaxPool", "ReduceMax")
-    return (_largest if largest else _mean)(context, site, value, None, axis)
+    return (_largest if largest else _mean)(context, site, value, window, axis)
 
 
-def _reduced(site: Site) -> int:
-    """The axis of the frame that is kept."""
+def _reduced(site: Site) -> tuple[int, SlidingWindow | None]:
+    """The axis of the channels, and the window over what is reduced if that is not all positions."""
     rank = len(site.frame) + 1
     given: Sequence[int] | None = site.attribute("axes", None)
     if given is None and len(site.node.input) > 1 and site.node.input[1]:
         given = [int(number) for number in site.array(1, "axes").ravel()]
     axes = set(range(rank)) if given is None else {number % rank for number in given}
     kept = [index for index in range(1, rank) if index not in axes]
-    if 0 in axes or len(kept) != 1:
-        raise FlowError(f"{site.where}: attribute axes is {sorted(axes)}; it must be all positions (every axis but the batch and "
-                        "the channels)")
-    return kept[0] - 1
+    if 0 not in axes and len(kept) == 1:
+        return kept[0] - 1, None
+    if 0 not in axes and len(kept) == 2 and kept[0] == 1:
+        _, *space = site.frame
+        span = (1, space[1]) if kept[1] == 2 else (space[0], 1)
+        return 0, Window(span, span, (1, 1), (0, 0, 0, 0)).node(0, depthwise=True)
+    raise FlowError(f"{site.where}: attribute axes is {sorted(axes)}; it must be rows, columns or both, neither the batch nor "
+                    "the channels")
 
 
 def _sink(context: Context, site: Site, shape: Shape, axis: int) -> Integers:
     """The result without its meaning: ``[*positions, C]`` with the channels of the ONNX frame on ``axis``."""
-    order = counting(shape)
-    if len(site.out_frame) == len(site.frame):
-        order = np.moveaxis(order if len(site.frame) == 3 else order[0], -1, axis)
+    order = np.moveaxis(counting(shape) if len(site.frame) == 3 else counting(shape)[0], -1, axis)
     name = context.name(site.node.output[0])
     one, zero = constant(Fraction(1)), constant(Fraction(0))
     return Integers(name, site.node.output[0], shape, order.reshape(site.out_frame), one, zero)

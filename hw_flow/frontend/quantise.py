@@ -6,10 +6,11 @@ import numpy as np
 import onnx
 
 from hw_flow.errors import FlowError
+from hw_flow.frontend.multithreshold import MultiThreshold
 from hw_flow.frontend.nonlinear import Round
 from hw_flow.frontend.numeric import Const
 from hw_flow.frontend.ops import Add, Div, Op
-from hw_flow.frontend.quantisers import BipolarQuant, IntQuant, MultiThreshold, Quantiser, StagedQuant
+from hw_flow.frontend.quantisers import BipolarQuant, IntQuant, Quantiser, StagedQuant
 from hw_flow.frontend.rounding import ROUNDING
 from hw_flow.frontend.site import Site
 from hw_flow.ir.tensor import FloatArray, smallest_datatype

@@ -313,8 +313,8 @@ CASES: list[tuple[Callable[[Maps], None], str]] = [
     (reflected,
      "Pad_1 (Pad): only a constant number around 1-D and 2-D maps can be compiled; use mode constant"),
     (mean_of_channels,
-     "ReduceMean_1 (ReduceMean): attribute axes is [1]; it must be all positions (every axis but the batch and the "
-     "channels)"),
+     "ReduceMean_1 (ReduceMean): attribute axes is [1]; it must be rows, columns or both, neither the "
+     "batch nor the channels"),
 ]
 
 

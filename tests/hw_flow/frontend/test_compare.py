@@ -16,8 +16,9 @@ from hw_flow.errors import FlowError
 from hw_flow.frontend import Program, compare, compile_qonnx
 from hw_flow.frontend.cores import Linear
 from hw_flow.frontend.errorbound import level_bounds
+from hw_flow.frontend.multithreshold import MultiThreshold
 from hw_flow.frontend.numeric import Const
-from hw_flow.frontend.quantisers import BipolarQuant, IntQuant, MultiThreshold
+from hw_flow.frontend.quantisers import BipolarQuant, IntQuant
 from hw_flow.frontend.sums import grid, matmul
 from hw_flow.ir import MVAU, Graph, Thresholds, execute
 from tests.hw_flow.qonnx_random import Builder, random_mlp

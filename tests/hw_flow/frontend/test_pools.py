@@ -25,7 +25,8 @@ from tests.hw_flow.qonnx_random import QONNX
     ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
     ("AveragePool", {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
     ("GlobalAveragePool", {}), ("GlobalMaxPool", {}), ("ReduceMean", {"axes": [2, 3]}), ("ReduceMax", {"axes": [2, 3]}),
-    ("ReduceMean", {"axes": [-1, -2], "keepdims": 0}),
+    ("ReduceMean", {"axes": [-1, -2], "keepdims": 0}), ("ReduceMean", {"axes": [2]}),
+    ("ReduceMean", {"axes": [3], "keepdims": 0}), ("ReduceMax", {"axes": [-1], "keepdims": 0}),
 ])
 @pytest.mark.parametrize("size", [(4, 6), (5, 7)])
 def test_pools(tmp_path: Path, op: str, attributes: dict[str, Any], size: tuple[int, int]) -> None:

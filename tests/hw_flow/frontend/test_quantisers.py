@@ -9,8 +9,9 @@ import pytest
 from qonnx.custom_op.general.intquant import int_quant, resolve_rounding_mode
 from qonnx.custom_op.general.multithreshold import multithreshold
 
+from hw_flow.frontend.multithreshold import MultiThreshold
 from hw_flow.frontend.numeric import Const
-from hw_flow.frontend.quantisers import BipolarQuant, IntQuant, MultiThreshold, Quantiser
+from hw_flow.frontend.quantisers import BipolarQuant, IntQuant, Quantiser
 from hw_flow.frontend.rounding import ROUNDING, round_array, round_exact
 
 MODES = [mode for mode in ROUNDING if mode not in ("TRUNC", "ROUND_TO_ZERO")]
