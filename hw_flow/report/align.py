@@ -20,7 +20,8 @@ _BETWEEN = {
     "DuplicateStreams": KIND_LABELS["fork"], "ReplicateStream": KIND_LABELS["fork"], "FMPadding": "padding",
     "IODMA": "data movers", "TLastMarker": "data movers", "CheckSum": "data movers",
 }
-GROUPS = tuple(dict.fromkeys((*KIND_LABELS.values(), *_BETWEEN.values())))
+FIFOS_AND_CONVERTERS = "FIFOs and converters"  # in one sum, by our model
+GROUPS = tuple(dict.fromkeys((*KIND_LABELS.values(), FIFOS_AND_CONVERTERS, *_BETWEEN.values())))
 # An HLS compiler decorates the name of a function where it is called.
 _CALL, _NUMBER = r"(?:grp_|call_ret\d+_(?:i_)*)?", r"(?:_fu_\d+|_U\d+)?"
 _HLS4ML = re.compile(

@@ -87,7 +87,8 @@ def _layers(axes: Axes, comparison: Comparison, table: LayerTable) -> None:
         offsets = [index * (count + 0.8) + place for index in range(len(rows))]
         values = [float(cell.value) if (cell := row.cells[place]) is not None else 0.0 for row in rows]
         # The shade tells the stage, the colour the design.
-        strength = 0.45 + 0.55 * (place + 1) / count
+        own = [at for at, other in enumerate(table.columns) if other.subject == column.subject]
+        strength = 0.4 + 0.6 * (own.index(place) + 1) / len(own)
         axes.barh(offsets, values, height=0.9, color=_COLOURS[column.subject % len(_COLOURS)], alpha=strength,
                   label=f"{_short(comparison.subjects[column.subject].name)}, {column.stage} ({column.source})")
     middles = [index * (count + 0.8) + (count - 1) / 2 for index in range(len(rows))]

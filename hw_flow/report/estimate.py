@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hw_flow.report.align import FIFOS_AND_CONVERTERS
 from hw_flow.report.schema import Figure
 from hw_flow.report.subjects import Subject
 from hw_flow.synth.parsers import ToolReport, figures
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from hw_flow.folding import Folding, NodeFolding
     from hw_flow.ir import Graph, Node
 
-FIFOS = "FIFOs and converters"
 _NO_HLS4ML = ("hls4ml states no costs before an HLS compiler has run; build its project, and give the csynth.xml of that run to "
               "`bitwright compare`")
 
@@ -91,7 +91,7 @@ def subjects(result: Estimates) -> list[Subject]:
         for name, own in result.backends.items() if own.status == "ok"]
 
 
-def _rtl(graph: Graph, plan: Folding) -> BackendEstimate:
+def by_model(graph: Graph, plan: Folding) -> BackendEstimate:
     """Our model: cycles are exact, LUTs a formula fitted to Yosys (`hw_flow.cost`)."""
     from hw_flow import cost, fifo, folding
 
@@ -102,7 +102,7 @@ def _rtl(graph: Graph, plan: Folding) -> BackendEstimate:
         inside += own
         layers[node.name] = {"cycles": folding.node_cycles(node, plan[node.name], graph), **_sites(own.luts, own.brams, own.dsps)}
     whole = cost.total(graph, plan)
-    layers[FIFOS] = _sites(whole.luts - inside.luts, whole.brams - inside.brams, whole.dsps - inside.dsps)
+    layers[FIFOS_AND_CONVERTERS] = _sites(whole.luts - inside.luts, whole.brams - inside.brams, whole.dsps - inside.dsps)
     total = {"interval_cycles": folding.interval_cycles(graph, plan), "latency_cycles": fifo.latency_cycles(graph, plan),
              **_sites(whole.luts, whole.brams, whole.dsps)}
     return _made("model", total, layers, ["LUTs of a 6-input architecture as Yosys counts them, with FIFOs of likely depths"])
@@ -154,7 +154,7 @@ def _hls4ml(_graph: Graph, _plan: Folding) -> BackendEstimate:
     return BackendEstimate(status="unavailable", reason=_NO_HLS4ML)
 
 
-_BACKENDS: Mapping[str, Callable[[Graph, Folding], BackendEstimate]] = {"rtl": _rtl, "finn": _finn, "hls4ml": _hls4ml}
+_BACKENDS: Mapping[str, Callable[[Graph, Folding], BackendEstimate]] = {"rtl": by_model, "finn": _finn, "hls4ml": _hls4ml}
 
 
 def _sites(luts: float, brams: float, dsps: float) -> dict[str, int | float | None]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hw_flow.errors import FlowError
 from hw_flow.report.schema import Figure, Report
 from hw_flow.synth.parsers import STAGES, UNITS, Stage, ToolReport, parse
+
+if TYPE_CHECKING:
+    from hw_flow.backends import Build
 
 _SUFFIXES = (".rpt", ".xml", ".json", ".ndjson", ".xtxt", ".gz")
 # Report folders are small; a folder of more files than this is not one, and walking it would take long.
@@ -106,6 +110,8 @@ def _build(path: Path, name: str, target: str | None) -> Subject:
     stamp = backends.stamp_of(path)
     build = Build(path, str(stamp["backend"]), stamp, reused=True)
     ours = of_report(backends.get(build.backend).report(build), path, name, target)
+    if build.backend == "rtl":
+        return _with_model(ours, build)
     project = path / build.backend  # what FINN and hls4ml made lies there, with their own reports
     if not project.is_dir():
         return ours
@@ -121,6 +127,19 @@ def _build(path: Path, name: str, target: str | None) -> Subject:
 
     reports = tuple(own for stage in STAGES if (own := chosen(stage)) is not None)
     return Subject(name, path, "build", reports, (*ours.notes, *theirs.notes))
+
+
+def _with_model(subject: Subject, build: Build) -> Subject:
+    """``subject`` with the LUTs, block RAMs and DSP blocks that our model gives its nodes, which its report does not hold."""
+    from hw_flow.report.estimate import by_model
+
+    model = by_model(build.graph, build.folding)
+
+    def filled(own: ToolReport) -> ToolReport:
+        layers = {name: {**row, **own.layers.get(name, {})} for name, row in model.layers.items()}
+        return replace(own, total={**model.total, **own.total}, layers=layers)
+
+    return replace(subject, reports=tuple(filled(own) if own.stage == "estimate" else own for own in subject.reports))
 
 
 def _folder(path: Path, name: str) -> Subject:

@@ -38,6 +38,7 @@ class Format:
     end: str = ""
 
 
+_LONGEST_NAME = 1000
 _AREA = "LUT, FF, BRAM, URAM, DSP"
 FORMATS: tuple[Format, ...] = (
     Format("csynth-xml", "Vivado HLS, Vitis HLS", "csynth.xml, *_csynth.xml",
@@ -122,11 +123,18 @@ def parse(path: str | Path) -> ToolReport:
                         "the table in docs/reports.md names the files")
     try:
         check_whole(content, found.end)
-        return found.parse(content)
+        report = found.parse(content)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         # A file that has the marks of its format and not its structure.
         raise FlowError(f"{path}: expected a {found.name} report ({type(error).__name__}: {error}); the file is damaged or cut "
                         "off, let the tool write it again") from error
+
+
+    names = (report.design, report.part, report.source, *report.layers, *report.kinds, *report.notes)
+    if not all(name.isprintable() and len(name) <= _LONGEST_NAME for name in names):
+        raise FlowError(f"{path}: holds names with control characters or of more than {_LONGEST_NAME} characters; no tool writes "
+                        "such, take it from its maker again")
+    return report
 
 
 def detect(content: Content) -> Format | None:

@@ -18,6 +18,7 @@ from hw_flow.errors import FlowError
 
 # The largest report seen is 34 MB (a timing report with all its paths).
 MAX_BYTES = 64 << 20
+_LARGEST = 1e18
 _RULE = re.compile(r"\s*\+[-+]+\+\s*")
 
 
@@ -97,12 +98,14 @@ def read(path: Path) -> Content:
     return Content(path, data.decode("utf-8", errors="replace"))
 
 
-def number(text: str | float | None) -> float | None:
+def number(text: object) -> float | None:
     """The number in a cell such as ``1,234``, ``<0.01``, ``12*`` or ``176 (4%)``; None for ``-``, ``?`` and ``N/A``."""
-    if text is None or isinstance(text, int | float):
-        return None if isinstance(text, bool) else text
-    match = re.match(r"\s*[<~]?\s*(-?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?)", text)
-    return float(match.group(1).replace(",", "")) if match else None
+    if isinstance(text, str):
+        match = re.match(r"\s*[<~]?\s*(-?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?)", text)
+        text = float(match.group(1).replace(",", "")) if match else None
+    if not isinstance(text, int | float) or isinstance(text, bool) or abs(text) > _LARGEST:
+        return None  # not a number, infinite, or beyond what any tool counts
+    return text if text == text else None  # noqa: PLR0124 - NaN differs from itself
 
 
 def tables(text: str) -> list[list[list[str]]]:

@@ -208,7 +208,9 @@ def test_a_build_of_ours_is_read_as_it_stands(tmp_path: Path) -> None:
     api.build(tiny(tmp_path / "net.onnx"), tmp_path / "build", target_cycles=12)
     subject = read(tmp_path / "build")
     assert (subject.kind, [(own.stage, own.source) for own in subject.reports]) == ("build", [("estimate", "model")])
-    assert {"interval_cycles", "latency_cycles"} == set(subject.reports[0].total)
+    own = subject.reports[0]
+    assert {"interval_cycles", "latency_cycles", "luts", "bram18", "dsp"} == set(own.total)
+    assert {"cycles", "luts", "macs"} <= set(own.layers["MVAU_0"])
 
 
 def test_a_build_with_finn_has_finn_s_own_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from hw_flow import cost, folding, frontend
 from hw_flow.backends import BuildOptions
 from hw_flow.cli.entry import run
 from hw_flow.errors import FlowError
-from hw_flow.report.estimate import FIFOS, Estimates, estimate, subjects
+from hw_flow.report.align import FIFOS_AND_CONVERTERS
+from hw_flow.report.estimate import Estimates, estimate, subjects
 from tests.hw_flow.tiny import tiny
 
 
@@ -49,7 +50,7 @@ def test_our_estimate_is_that_of_the_model(model: Path, result: Estimates) -> No
     assert result.folding == {name: {"PE": each.pe, "SIMD": each.simd} for name, each in plan.items()}
     parts = sum(row["luts"].value for row in own.layers.values())
     assert abs(parts - own.total["luts"].value) <= len(own.layers)  # each is rounded
-    assert own.layers[FIFOS]["luts"].value > 0
+    assert own.layers[FIFOS_AND_CONVERTERS]["luts"].value > 0
 
 
 def test_finn_s_formula_has_the_interval_of_its_slowest_node(result: Estimates) -> None:

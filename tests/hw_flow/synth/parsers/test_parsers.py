@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import math
+import random
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,26 @@ def test_a_file_cut_anywhere_is_refused_or_loses_nothing(name: str, tmp_path: Pa
         else:
             assert found == whole, f"cut after {length} characters"
     assert refused > 25
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_mutilated_file_raises_nothing_else(name: str, tmp_path: Path) -> None:
+    sample, rng = SAMPLES[name], random.Random(f"mutilated {name}")
+    path = tmp_path / sample.name
+    for _ in range(40):
+        text = sample.text
+        for _ in range(rng.randint(1, 6)):
+            at, length = rng.randrange(len(text) + 1), rng.randint(1, 30)
+            piece = rng.choice(["", "|", "-", "{", "}", '"', "null", "[]", "NaN", "1e999", "\x1b[31m", text[at:at + length] * 2])
+            text = text[:at] + piece + text[at + length:]
+        path.write_text(text, encoding="utf-8")
+        try:
+            report = parse(path)
+        except FlowError:
+            continue
+        figures = [figure for row in (report.total, *report.layers.values()) for figure in row.values()]
+        assert all(math.isfinite(figure.value) for figure in figures)
+        assert all(layer.isprintable() for layer in report.layers)
 
 
 def test_a_name_says_nothing(tmp_path: Path) -> None:
