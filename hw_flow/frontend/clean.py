@@ -190,7 +190,7 @@ def _scale_alone(graph: onnx.GraphProto, node: onnx.NodeProto, source: list[int]
         for axis, factor in zip(some, given.tolist(), strict=True):
             factors[axis] = factor
     name = f"{node.output[0]}_factors"
-    graph.initializer.append(onnx.numpy_helper.from_array(np.array(factors, dtype=np.float32), name))
+    _initialise(graph, name, np.array(factors, dtype=np.float32))
     kept = [item for item in node.attribute if item.name not in ("axes", "keep_aspect_ratio_policy")]
     node.CopyFrom(onnx.helper.make_node("Resize", [node.input[0], node.input[1], name], list(node.output), name=node.name))
     node.attribute.extend(kept)
@@ -199,8 +199,15 @@ def _scale_alone(graph: onnx.GraphProto, node: onnx.NodeProto, source: list[int]
 def _reshape(graph: onnx.GraphProto, node: onnx.NodeProto, frame: list[int]) -> None:
     """Turn ``node`` into a Reshape to ``frame``; 0 copies the batch axis."""
     name = f"{node.output[0]}_shape"
-    graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, *frame], dtype=np.int64), name))
+    _initialise(graph, name, np.array([0, *frame], dtype=np.int64))
     node.CopyFrom(onnx.helper.make_node("Reshape", [node.input[0], name], list(node.output), name=node.name))
+
+
+def _initialise(graph: onnx.GraphProto, name: str, value: np.ndarray) -> None:
+    """Set an initialiser, which is there already in a model that was cleaned before."""
+    made = onnx.numpy_helper.from_array(value, name)
+    old = next((tensor for tensor in graph.initializer if tensor.name == name), None)
+    (graph.initializer.add() if old is None else old).CopyFrom(made)
 
 
 def _probe_batch(model: ModelWrapper, where: str) -> ModelWrapper:

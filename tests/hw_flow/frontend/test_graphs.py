@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hw_flow.errors import FlowError
-from hw_flow.frontend import compare, compile_qonnx
+from hw_flow.frontend import Program, compare, compile_qonnx
 from hw_flow.frontend.catalogue import supported
 from tests.hw_flow.qonnx_graphs import random_graph
 
@@ -33,6 +33,19 @@ def _check(path: Path, seed: int, *, power_of_two: bool | None = None) -> bool:
 def test_random_networks(tmp_path: Path, first: int) -> None:
     taken = [_check(tmp_path / "m.onnx", seed) for seed in range(first, first + 10)]
     assert sum(taken) >= 9
+
+
+@pytest.mark.parametrize("seed", [2000, 2007, 2031])
+def test_a_saved_program_compiles_again(tmp_path: Path, seed: int) -> None:
+    """What `save` writes was cleaned before; the same is found in it."""
+    network = random_graph(seed)
+    network.save(tmp_path / "m.onnx")
+    program = compile_qonnx(tmp_path / "m.onnx", input_type=network.input_type, input_scale=network.input_scale)
+    program.save(tmp_path)
+    again = Program.load(tmp_path)
+    names = [tensor.name for tensor in again.model.graph.initializer]
+    assert len(names) == len(set(names))
+    assert compare(again, network.samples(4)) == compare(program, network.samples(4))
 
 
 @pytest.mark.slow
