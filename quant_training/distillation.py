@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from models import Network
 
 
+# Samples that a teacher answers at once, always the same ones, so that a resumed run hears the same.
+_PART = 256
+
+
 class DistilConfig(BaseModel):
     """How a teacher is listened to.
 
@@ -83,7 +87,7 @@ class Distil(Hook):
                 raise TrainingError(f"distillation: the teacher has {theirs} {what}, the student {ours}; train a teacher for the "
                                     "same data")
         self.teacher, self.config = teacher.eval().requires_grad_(False), config
-        self.answers, self.known = torch.empty(0), torch.empty(0, dtype=torch.bool)
+        self.answers: Tensor | None = None
         self.pairs = _pairs(student, teacher, config)
         self.heard: dict[str, Tensor] = {}
         self.handles: list[Any] = []
@@ -107,7 +111,7 @@ class Distil(Hook):
 
     def begin(self, model: Network, device: torch.device) -> None:
         """Move the teacher, and listen to the layers of both."""
-        self.teacher = self.teacher.to(device)
+        self.teacher, self.answers = self.teacher.to(device), None
         self._release()
         for number, (ours, theirs) in enumerate(self.pairs):
             self.handles.append(model.layers[ours].register_forward_hook(self._keep(f"student {number}")))
@@ -138,16 +142,10 @@ class Distil(Hook):
         """The teacher's logits ``[B, classes]``."""
         assert step.raw is not None  # as needs_raw asks
         with torch.no_grad():
-            if step.samples is None or self.pairs:
+            if step.everything is None or self.pairs:
                 return self.teacher(step.raw)  # type: ignore[no-any-return]  # torch's modules return Any
-            if len(self.known) != step.samples:
-                self.known = torch.zeros(step.samples, dtype=torch.bool, device=step.rows.device)
-                self.answers = step.logits.new_zeros((step.samples, step.logits.shape[1]))
-            new = ~self.known[step.rows]
-            if bool(new.any()):
-                rows = step.rows[new]
-                self.answers[rows] = self.teacher(step.raw[new])
-                self.known[rows] = True
+            if self.answers is None:
+                self.answers = torch.cat([self.teacher(part) for part in step.everything.split(_PART)])
             return self.answers[step.rows]
 
     def end(self, model: Network) -> None:

@@ -29,7 +29,8 @@ class Step:
     logits : what ``model`` made of ``x``, ``[B, classes]``.
     progress : share of the training that is done, 0 to 1.
     rows : which training samples these are, int64 ``[B]``.
-    samples : number of training samples, if each row is the same in every epoch; None with augmentation.
+    everything : all training samples before quantisation ``[N, features]``, if a hook asks for them and each row is the same in
+        every epoch; None with augmentation.
     """
 
     model: Network
@@ -39,7 +40,7 @@ class Step:
     logits: Tensor
     progress: float
     rows: Tensor
-    samples: int | None
+    everything: Tensor | None
 
 
 class Hook:

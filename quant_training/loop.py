@@ -125,8 +125,8 @@ class QuantModule(pl.LightningModule):
         logits, labels = self.model.classify(x), self.y[batch]
         loss = loss_of(logits, labels, self.config.loss, self.config.label_smoothing)
         if self.hooks:
-            samples = None if self.augmentation else len(self.y)
-            step = Step(self.model, x, raw, labels, logits, self._progress(batch_idx), batch, samples)
+            everything = None if self.augmentation else self.raw
+            step = Step(self.model, x, raw, labels, logits, self._progress(batch_idx), batch, everything)
             for hook in self.hooks:
                 loss = hook.loss(step, loss)
         self.total += loss.detach()

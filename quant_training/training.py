@@ -245,15 +245,19 @@ def _snapshot(output: Path, key: str, config: TrainConfig) -> Path:
     return path
 
 
+def data_settings(data: Dataset) -> dict[str, Any]:
+    """What ``config.json`` says of the data."""
+    return {
+        "name": data.name, "classes": list(data.classes), "input_shape": list(data.input_shape),
+        "input_type": data.input_type, "input_scale": str(data.input_scale),
+    }
+
+
 def _save(result: TrainResult, config: TrainConfig, key: str) -> None:
     from models.checkpoint import save, write_text
 
     assert result.directory is not None
-    data = {
-        "name": result.data.name, "classes": list(result.data.classes), "input_shape": list(result.data.input_shape),
-        "input_type": result.data.input_type, "input_scale": str(result.data.input_scale),
-    }
-    settings = {"version": 1, "train": config.model_dump(mode="json"), "data": data, "key": key}
+    settings = {"version": 1, "train": config.model_dump(mode="json"), "data": data_settings(result.data), "key": key}
     write_text(result.directory / "config.json", json.dumps(settings, indent=2))
     save(result.model, result.directory)
     # Written last: metrics.json says that the folder is complete.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hw_flow.cli import cache, chain, comparing, compiling, estimating, learning, measuring, search
+from hw_flow.cli import cache, chain, comparing, compiling, estimating, learning, measuring, recipe, search
 
 app = typer.Typer(
     name="bitwright", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -42,4 +42,5 @@ def options(
 for module in (learning, compiling, measuring, estimating, comparing, chain):
     module.register(app)
 app.add_typer(search.app)
+app.add_typer(recipe.app)
 app.add_typer(cache.app)

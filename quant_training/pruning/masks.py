@@ -155,6 +155,12 @@ def apply(model: Network, masks: list[Tensor]) -> None:
             layer.linear.weight.mul_(mask.to(layer.linear.weight.device))
 
 
+def hold(model: Network) -> Masks:
+    """A hook that keeps zeros zero."""
+    masks = present_masks(model)
+    return Masks(masks, [torch.zeros(mask.shape) for mask in masks], PruneConfig(pattern="n_m"))
+
+
 def present_masks(model: Network) -> list[Tensor]:
     """Weights that are not zero; holding these keeps an earlier pruning."""
     return [layer.linear.weight.detach() != 0 for layer in model.layers]

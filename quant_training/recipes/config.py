@@ -1,0 +1,179 @@
+"""RECIPE.yaml: data, a network, and what is done to it, stage by stage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quant_training.config import DataConfig, TrainConfig
+from quant_training.distillation import DistilConfig
+from quant_training.errors import TrainingError
+from quant_training.lowrank.network import LowRankConfig
+from quant_training.pruning.config import PruneConfig
+
+KINDS = ("pretrain", "distil", "prune", "lower", "low_rank", "finetune", "calibrate")
+_KEYS = ("name", "data", "model", "training", "stages", "robustness")
+# `keep` is the share that pruning leaves; what the recipe decides itself is no setting of a stage.
+_TRAINING = tuple(
+    name for name in TrainConfig.model_fields
+    if name not in ("model", "bits", "data", "output", "start", "resume", "keep", "progress", "checkpoint_seconds")
+)
+_CALIBRATION = ("ranges", "percentile", "equalised")
+_OWN: Mapping[str, tuple[str, ...]] = {
+    "pretrain": ("bits",), "distil": ("bits", "model", "teacher", *DistilConfig.model_fields),
+    "prune": ("teacher", *PruneConfig.model_fields), "lower": ("bits", "teacher"),
+    "low_rank": ("teacher", *LowRankConfig.model_fields), "finetune": ("teacher",), "calibrate": ("bits", *_CALIBRATION),
+}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a recipe.
+
+    Attributes
+    ----------
+    kind : one of ``KINDS``.
+    name : of its folder, and to refer to it as a teacher.
+    bits : types of its result; None: as they are.
+    model : another network for the student of a distillation; None: the same.
+    teacher : name of the stage whose network teaches; None: no teacher (for ``distil`` the first stage).
+    technique : settings of the technique: a `DistilConfig`, `PruneConfig` or `LowRankConfig`, or those of a calibration.
+    training : settings of its training that differ from the recipe's.
+    """
+
+    kind: str
+    name: str
+    bits: Any
+    model: Any
+    teacher: str | None
+    technique: Any
+    training: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; the same for the same stage."""
+        technique = self.technique.model_dump(mode="json") if hasattr(self.technique, "model_dump") else self.technique
+        return {**vars(self), "technique": technique, "training": dict(self.training)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A chain of stages.
+
+    Attributes
+    ----------
+    name : of the recipe.
+    data : as for a training.
+    model : preset or mapping of the network that the first stage trains.
+    training : settings of all trainings, see `TrainConfig`.
+    stages : in order; the first one is ``pretrain``.
+    robustness : measure each stage's robustness, too (see `quant_training.robustness`).
+    """
+
+    name: str
+    data: DataConfig
+    model: Any
+    training: Mapping[str, Any]
+    stages: tuple[Stage, ...]
+    robustness: bool = False
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> Recipe:
+        """From a file.
+
+        Raises
+        ------
+        TrainingError : it cannot be read, or a key or value is not legal; the stage is named.
+        """
+        import yaml
+
+        try:
+            values = yaml.safe_load(path.read_text())
+        except FileNotFoundError as error:
+            raise TrainingError(f"{path}: no such file; give a recipe (YAML)") from error
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise TrainingError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(values, dict):
+            raise TrainingError(f"{path}: is not a mapping; give data, model and stages")
+        return cls.from_dict({"name": path.stem, **values})
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """From plain values; see `from_yaml`."""
+        for key in values:
+            if key not in _KEYS:
+                raise TrainingError(f"recipe: unknown key '{key}'; legal keys are {', '.join(_KEYS)}")
+        given = values.get("stages")
+        if not isinstance(given, list) or not given:
+            raise TrainingError("recipe: stages is missing or empty; give a list such as [pretrain: {epochs: 20}, finetune: {}]")
+        training = _mapping("training", values.get("training"))
+        _check_training("training", training)
+        data = values.get("data", "digits")
+        stages = _stages(given)
+        settings = {"name": str(data)} if isinstance(data, str) else _mapping("data", data)
+        config = TrainConfig(data=settings)
+        return cls(str(values.get("name", "recipe")), config.data, values.get("model", "digits"), training, stages,
+                   bool(values.get("robustness", False)))
+
+
+def _mapping(where: str, value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TrainingError(f"recipe: {where} is {value!r}; give a mapping of settings")
+    return {str(key): item for key, item in value.items()}
+
+
+def _check_training(where: str, values: Mapping[str, Any]) -> None:
+    for key in values:
+        if key not in _TRAINING:
+            raise TrainingError(f"recipe: {where}: unknown key '{key}'; legal keys are {', '.join(_TRAINING)}")
+    try:
+        TrainConfig(**values)
+    except TrainingError as error:
+        raise TrainingError(f"recipe: {where}: {error}") from error
+
+
+def _stages(given: list[Any]) -> tuple[Stage, ...]:
+    stages: list[Stage] = []
+    for number, item in enumerate(given, start=1):
+        entry = {item: None} if isinstance(item, str) else item
+        if not isinstance(entry, Mapping) or len(entry) != 1 or next(iter(entry)) not in KINDS:
+            raise TrainingError(f"recipe: stage {number} is {entry!r}; name exactly one of {', '.join(KINDS)}")
+        kind, settings = next(iter(entry.items()))
+        stage = _stage(number, kind, _mapping(f"stage {number} ({kind})", settings), [earlier.name for earlier in stages])
+        stages.append(stage)
+    if stages[0].kind != "pretrain":
+        raise TrainingError(f"recipe: the first stage is {stages[0].kind}; begin with pretrain")
+    return tuple(stages)
+
+
+def _stage(number: int, kind: str, values: dict[str, Any], earlier: list[str]) -> Stage:
+    where = f"stage {number} ({kind})"
+    name = str(values.pop("name", kind if kind not in earlier else f"{kind}-{number}"))
+    if not _NAME.fullmatch(name) or name in earlier:
+        raise TrainingError(f"recipe: {where}: the name '{name}' is taken or is no file name; give another")
+    own = {key: values.pop(key) for key in list(values) if key in _OWN[kind]}
+    for key in values:
+        if key not in _TRAINING or kind == "calibrate":
+            legal = (*_OWN[kind], *(() if kind == "calibrate" else _TRAINING))
+            raise TrainingError(f"recipe: {where}: unknown key '{key}'; legal keys are name, {', '.join(dict.fromkeys(legal))}")
+    _check_training(where, values)
+    bits, model, teacher = own.pop("bits", None), own.pop("model", None), own.pop("teacher", None)
+    if bits is None and kind in ("lower", "distil"):
+        raise TrainingError(f"recipe: {where}: bits is missing; give the types of its result, for example w4a4")
+    if kind == "distil" and teacher is None:
+        teacher = earlier[0] if earlier else None
+    if teacher is not None and teacher not in earlier:
+        raise TrainingError(f"recipe: {where}: no earlier stage is named '{teacher}'; there are {', '.join(earlier) or 'none'}")
+    if kind == "prune" and "seed" in own:
+        values["seed"] = own["seed"]
+    makers: dict[str, Any] = {"distil": DistilConfig, "prune": PruneConfig, "low_rank": LowRankConfig}
+    try:
+        technique = makers[kind](**own) if kind in makers else own
+    except TrainingError as error:
+        raise TrainingError(f"recipe: {where}: {error}") from error
+    return Stage(kind, name, bits, model, teacher, technique, values)
