@@ -8,103 +8,25 @@ ratio, like any between figures of different sources, is marked `mixed`.
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from hw_flow.errors import FlowError
 from hw_flow.report import align, devices
+from hw_flow.report.compare_schema import Cell, Column, Comparison, LayerRow, LayerTable, Row, SubjectInfo
 from hw_flow.report.devices import Device
+from hw_flow.report.folder import Subject
+from hw_flow.report.names import short_names
 from hw_flow.report.schema import Figure
-from hw_flow.report.subjects import Subject
 from hw_flow.report.subjects import read as read_subject
 from hw_flow.synth.parsers import STAGES, UNITS, Stage, ToolReport
+
+__all__ = ["LAYER_METRICS", "Comparison", "compare", "of_subjects"]
 
 LAYER_METRICS = ("luts", "cycles")
 # Of no use beside each other: what a design is asked for, not what it costs.
 _NOT_COMPARED = ("clock_mhz", "whs_ns", "tns_ns", "latency_min_cycles")
-_MOST, _LONG_NAME = 16, 30
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Cell(_Strict):
-    """One figure of a table.
-
-    Attributes
-    ----------
-    source, target : who states it, and for what part or synthesis target (``""`` if it is not said).
-    ratio : to the baseline's figure; None for the baseline itself, or where it has none.
-    mixed : the ratio is between figures of different sources, stages or targets.
-    percent : of what the device has; None without a device, or where units are not the device's.
-    """
-
-    value: int | float
-    unit: str
-    source: str
-    target: str
-    ratio: float | None = None
-    mixed: bool = False
-    percent: float | None = None
-
-
-class Row(_Strict):
-    """A metric at a stage; a cell for every subject."""
-
-    metric: str
-    stage: Stage
-    cells: list[Cell | None]
-
-
-class Column(_Strict):
-    """What a column of a table of layers holds."""
-
-    subject: int
-    stage: Stage
-    source: str
-    target: str
-
-
-class LayerRow(_Strict):
-    """A layer (or all parts of a kind that are no layers); a cell for every column."""
-
-    name: str
-    cells: list[Cell | None]
-
-
-class LayerTable(_Strict):
-    """One metric, layer by layer. ``baseline`` is the column that ratios refer to."""
-
-    metric: str
-    columns: list[Column]
-    baseline: int
-    rows: list[LayerRow]
-
-
-class SubjectInfo(_Strict):
-    """What was compared."""
-
-    name: str
-    path: str
-    kind: str
-    notes: list[str]
-
-
-class Comparison(_Strict):
-    """All tables of a comparison."""
-
-    schema_version: Literal["1.0"] = "1.0"
-    subjects: list[SubjectInfo]
-    baseline: int
-    device: str | None
-    totals: list[Row]
-    layers: list[LayerTable]
-    notes: list[str]
+_MOST = 16
 
 
 def compare(
@@ -132,7 +54,7 @@ def compare(
         if metric not in UNITS:
             raise FlowError(f"metric '{metric}' is not known; choose of {', '.join(UNITS)}")
     part = devices.find(device) if device is not None else None
-    subjects = [read_subject(path, name=name, target=target) for path, name in zip(wanted, _names(wanted), strict=True)]
+    subjects = [read_subject(path, name=name, target=target) for path, name in zip(wanted, short_names(wanted), strict=True)]
     return of_subjects(subjects, baseline=_baseline(subjects, baseline), device=part, layers=metrics)
 
 
@@ -146,29 +68,6 @@ def of_subjects(subjects: Sequence[Subject], *, baseline: int = 0, device: Devic
                   for subject in subjects],
         baseline=baseline, device=device.name if device is not None else None, totals=totals, layers=tables,
         notes=_notes(subjects, totals, device))
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Short and unique: the last part of each path; folders above it where several end alike; a number for the same one again."""
-    parts = [path.resolve().parts for path in paths]
-    names = []
-    for own in parts:
-        others = [other for other in parts if other != own]
-        length = next((n for n in range(1, len(own)) if all(other[-n:] != own[-n:] for other in others)), len(own))
-        names.append("/".join(own[-length:]))
-    if len(set(names)) > 1 and max(map(len, names)) > _LONG_NAME:
-        names = _without_common(names)
-    return [f"{name} ({names[:index].count(name) + 1})" if names.count(name) > 1 else name for index, name in enumerate(names)]
-
-
-def _without_common(names: Sequence[str]) -> list[str]:
-    """Names without what all begin and end with, in whole words."""
-    words = [re.findall(r"[^\W_]+|[\W_]+", name) for name in names]
-    begin = next((index for index, same in enumerate(zip(*words, strict=False)) if len(set(same)) > 1), 0)
-    backward = [list(reversed(own[begin:])) for own in words]
-    end = next((index for index, same in enumerate(zip(*backward, strict=False)) if len(set(same)) > 1), 0)
-    short = ["".join(own[begin:len(own) - end]) for own in words]
-    return short if all(short) and len(set(short)) == len(set(names)) else list(names)
 
 
 def _baseline(subjects: Sequence[Subject], wanted: str | None) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hw_flow.report.align import GROUPS
-from hw_flow.report.compare import Comparison, LayerRow, LayerTable, Row
+from hw_flow.report.compare_schema import Comparison, LayerRow, LayerTable, Row
 from hw_flow.report.compare_text import title, value
 from hw_flow.storage import write_bytes
 

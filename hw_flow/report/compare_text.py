@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hw_flow.report.compare import Cell, Comparison, LayerTable
+from hw_flow.report.compare_schema import Cell, Comparison, LayerTable
 
 if TYPE_CHECKING:
     from rich.console import Console

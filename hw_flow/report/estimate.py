@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hw_flow.report.align import FIFOS_AND_CONVERTERS
+from hw_flow.report.folder import Subject
 from hw_flow.report.schema import Figure
-from hw_flow.report.subjects import Subject
 from hw_flow.synth.parsers import ToolReport, figures
 
 if TYPE_CHECKING:

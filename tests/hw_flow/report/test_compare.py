@@ -16,7 +16,8 @@ from hw_flow import api
 from hw_flow.cli.entry import run
 from hw_flow.errors import FlowError
 from hw_flow.report import align, compare_picture, compare_text
-from hw_flow.report.compare import Comparison, Row, compare
+from hw_flow.report.compare import compare
+from hw_flow.report.compare_schema import Comparison, Row
 from hw_flow.report.subjects import of_report, read
 from hw_flow.synth.parsers import ToolReport, figures
 from tests.hw_flow.report.test_report import make_report
