@@ -217,11 +217,18 @@ def report(made: Build | str | Path) -> Report:
 
 
 def write_report(result: Report, made: Build, directory: Path) -> None:
-    """Write a report of the build ``made`` into ``directory``: JSON, PNG and FINN's files."""
+    """Write a report of the build ``made`` into ``directory``: JSON, PNG and, where cycles are counted, FINN's files."""
     from hw_flow.report import finn, picture
     from hw_flow.storage import read_json
 
     result.save(directory)
+    if made.backend not in backends.CYCLE_ACCURATE:
+        from hw_flow.backends.hls4ml import profile
+
+        found = profile.Profile.load(made.directory)
+        if found is not None:
+            profile.draw(found, result.name, directory / "report.png")
+        return
     picture.draw(result, directory / "report.png")
     finn.write(result, directory / "report", read_json(made.directory / "folding.json"))
 

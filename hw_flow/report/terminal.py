@@ -19,7 +19,7 @@ _SHOWN = ("luts", "ff", "carry", "lutram", "srl", "bram18", "ebr", "uram", "spra
 def show(report: Report, console: Console) -> None:
     """Print ``report``: layers, totals, performance, verification, notes. Every column names its source."""
     console.print(f"[bold]{report.name}[/bold] ({report.model_file}, back end {report.backend})", highlight=False)
-    console.print(_layers(report))
+    console.print(_layers(report) if all("cycles" in layer.figures for layer in report.layers) else _types(report))
     for name, figure in {**report.performance, **report.accuracy}.items():
         console.print(f"  {name.replace('_', ' ')}: {number(figure)}  [dim]{figure.source}[/dim]", highlight=False)
     if report.verification is not None:
@@ -70,6 +70,33 @@ def _layers(report: Report) -> Table:
     return table
 
 
+def _types(report: Report) -> Table:
+    """Layers of an HLS project: what each computes in, how it shares multipliers, what the vendor's tool says of it."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for title in ("layer", "kind", "weights", "accumulator", "result", "strategy", "reuse", "multipliers"):
+        table.add_column(title, justify="right" if title in ("reuse", "multipliers") else "left", no_wrap=True)
+    columns = [(resources, name) for resources in report.resources.values() for name in _SHOWN if _worth_showing(resources, name)]
+    for resources, name in columns:
+        table.add_column(f"{resources.target}\n{name}", justify="right", no_wrap=True)
+    for layer in report.layers:
+        own, shared = layer.folding, layer.figures.get("multipliers")
+        table.add_row(layer.name, layer.kind, *(str(own.get(key, "")) for key in (
+            "weight" if "weight" in own else "scale", "accum", "result", "strategy", "reuse_factor")),
+            number_only(shared) if shared is not None else "",
+            *(_cell(resources.layers.get(layer.name, {}), name) for resources, name in columns))
+    if columns:
+        table.add_section()
+        table.add_row("total", *[""] * 7, *(_cell(resources.total, name) for resources, name in columns), style="bold")
+        table.caption, table.caption_justify = _totals(report), "left"
+    return table
+
+
+def _totals(report: Report) -> str:
+    return "; ".join(f"{name}: {next(iter(resources.total.values())).source}" for name, resources in report.resources.items())
+
+
 def _short(dtype: int | str) -> str:
     """Bits of a type as the literature writes them: 1 for BIPOLAR, T for TERNARY, 4 for INT4 and UINT4."""
     return {"BIPOLAR": "1", "TERNARY": "T"}.get(str(dtype), str(dtype).lstrip("UINT"))
@@ -78,8 +105,7 @@ def _short(dtype: int | str) -> str:
 def _sources(report: Report) -> str:
     """Where the columns come from, in one line."""
     parts = [f"cycles: {report.layers[0].figures['cycles'].source}"] if report.layers else []
-    parts += [f"{name}: {next(iter(resources.total.values())).source}" for name, resources in report.resources.items()]
-    return "; ".join(parts)
+    return "; ".join([*parts, *([_totals(report)] if report.resources else [])])
 
 
 def number_only(figure: Figure) -> str:

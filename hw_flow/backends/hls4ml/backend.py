@@ -53,7 +53,7 @@ class Hls4mlBackend:
             claim(directory)
             program, project = _translated(model, directory, options, settings, steps=steps)
             with staged(directory) as staging:
-                stamp = _made(program, project, staging, steps) | {
+                stamp = _made(program, project, staging, key=key, steps=steps) | {
                     "key": key, "backend": self.name, "name": top_name(model, options), "model_file": model.name,
                     "model_sha256": digest((content,)), "options": options.as_dict(), "seconds": dict(steps.seconds)}
                 finish(directory, staging, options, stamp)
@@ -72,7 +72,7 @@ class Hls4mlBackend:
                             f"{'--stalls' if stalls else '--trace'} out, or build with --backend rtl --unfold")
         project = Project.load(build.directory, _program(build))
         with steps("C simulation"):
-            checked = project.simulate(x)
+            checked = project.simulate(x, build.key)
         comparison = None
         if compare:
             with steps("compare"):
@@ -131,7 +131,7 @@ def _translated(model: Path, directory: Path, options: BuildOptions, settings: H
     return program, Project(directory, program, netlist, settings, runner.NOTHING, directory / "logs")
 
 
-def _made(program: Program, project: Project, staging: Path, steps: Steps) -> dict[str, object]:
+def _made(program: Program, project: Project, staging: Path, *, key: str, steps: Steps) -> dict[str, object]:
     """Write, compile and check the project in ``staging``; what the stamp says of it."""
     settings = project.settings
     with steps("write project"):
@@ -145,21 +145,21 @@ def _made(program: Program, project: Project, staging: Path, steps: Steps) -> di
         with steps("compile C simulation"):
             project.compile()
         with steps("check against QONNX"):
-            notes.append(_checked(project))
+            notes.append(_checked(project, key))
     else:
         notes.append(f"not simulated: {settings.tool} code needs the vendor's compiler; its layers, types and weights are those "
                      "that 'tool: Vitis' simulates")
     return {"notes": notes, "host_ops": _host(project), "tool": settings.tool, "checked": settings.samples if compiles else 0}
 
 
-def _checked(project: Project) -> str:
+def _checked(project: Project, key: str) -> str:
     """Compare all layers on random frames with extremes; the note that says so, FlowError on any difference."""
     from hw_flow.backends.inputs import random_frames
     from hw_flow.frontend import compare
 
     samples = project.settings.samples
     x = random_frames(project.program, samples, 0)
-    checked = project.simulate(x)
+    checked = project.simulate(x, key)
     if checked.fault is not None:
         raise FlowError(f"hls4ml computes something else than the model: {checked.fault}; nothing was built, report this")
     comparison = compare(project.program, x, checked.outputs)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hw_flow.backends.hls4ml import runner
 from hw_flow.backends.hls4ml.check import Checked, check, frames_for
 from hw_flow.backends.hls4ml.netlist import Netlist
+from hw_flow.backends.hls4ml.profile import record
 from hw_flow.backends.hls4ml.runner import LIBRARY, PROJECT, Written
 from hw_flow.backends.hls4ml.settings import HlsSettings
 from hw_flow.backends.hls4ml.translate import translate
@@ -64,8 +65,8 @@ class Project:
         """Compile the C simulation with g++."""
         runner.compile_library(self.directory / PROJECT, self.library, self.settings, self.logs / "g++.log")
 
-    def simulate(self, x: IntArray | FloatArray) -> Checked:
-        """Run frames ``x [N, *model input]`` and compare every layer with the golden model.
+    def simulate(self, x: IntArray | FloatArray, key: str) -> Checked:
+        """Run frames ``x [N, *model input]``, compare every layer with the golden model, keep profile and traces.
 
         Raises
         ------
@@ -77,4 +78,5 @@ class Project:
         integers = self.program.quantise_input(x)
         found = runner.run(self.directory / PROJECT, self.library, self.written, frames_for(self.netlist, integers),
                            self.settings, log=self.logs / "csim.log")
+        record(self.directory, key, self.source, self.netlist, found)
         return check(self.program.graph, self.netlist, integers, found)

@@ -112,15 +112,15 @@ def convert(netlist: Netlist, settings: HlsSettings, directory: Path, log: Path)
     }
     layers = [{"name": layer.name, "kind": layer.kind, "inputs": list(layer.inputs), "attributes": dict(layer.attributes),
                "arrays": list(layer.arrays)} for layer in netlist.layers]
-    request = {"directory": str(directory), "project": TOP, "backend": settings.tool, "settings": _tool_settings(settings),
-               "config": config, "layers": layers}
+    request = {"directory": str(directory.resolve()), "project": TOP, "backend": settings.tool,
+               "settings": _tool_settings(settings), "config": config, "layers": layers}
     arrays = {f"{layer.name}/{key}": array for layer in netlist.layers for key, array in layer.arrays.items()}
     return Written.of(_child("convert", request, arrays, settings, log))
 
 
 def convert_plain(model: Path, directory: Path, log: Path, settings: HlsSettings, precision: str = "fixed<16,6>") -> Written:
     """hls4ml's own conversion of a QONNX file, for comparison; see `_child.py`."""
-    request = {"directory": str(directory), "project": TOP, "backend": settings.tool, "model": str(model.resolve()),
+    request = {"directory": str(directory.resolve()), "project": TOP, "backend": settings.tool, "model": str(model.resolve()),
                "io_type": settings.io_type, "precision": precision}
     return Written.of(_child("plain", request, {}, settings, log))
 
@@ -138,6 +138,8 @@ def _tool_settings(settings: HlsSettings) -> dict[str, Any]:
     given: dict[str, Any] = {"io_type": settings.io_type}
     if settings.part is not None:
         given["tech" if settings.tool == "Catapult" else "part"] = settings.part
+    if settings.tool == "Libero" and settings.smarthls is not None:
+        given["smarthls_path"] = str(settings.smarthls)
     if settings.clock_ns is not None:
         whole = int(settings.clock_ns) == settings.clock_ns
         given["clock_period"] = int(settings.clock_ns) if whole else settings.clock_ns
@@ -183,7 +185,7 @@ def compile_library(project: Path, library: Path, settings: HlsSettings, log: Pa
     includes = [f"-I{folder}" for folder in _HEADERS[settings.tool]]
     try:
         done = run_process(
-            ["g++", "-O2", "-fPIC", "-w", "-std=c++17", "-fno-gnu-unique", "-shared", *includes,
+            ["g++", "-O1", "-fPIC", "-w", "-std=c++17", "-fno-gnu-unique", "-shared", *includes,
              f'-DWEIGHTS_DIR=getenv("{_WEIGHTS}")', unit.name, "-o", library.resolve()],
             timeout_s=settings.timeout_s, cwd=project, log=log)
     finally:

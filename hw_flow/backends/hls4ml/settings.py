@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -54,6 +55,7 @@ class HlsSettings(_Section):
     strategy, reuse_factor : for every layer; None takes the tool's.
     layers : per node of the graph (``MVAU_0``) or layer, what differs from these.
     python : interpreter that hls4ml is installed for, if it is not this one.
+    smarthls : where SmartHLS is on the machine that runs a Libero project; needed where ``shls`` is not on the PATH.
     samples : frames that the build is checked on.
     timeout_s : limit of each step.
     """
@@ -66,6 +68,7 @@ class HlsSettings(_Section):
     reuse_factor: int = Field(default=1, ge=1)
     layers: dict[str, LayerSettings] = Field(default_factory=dict)
     python: Path | None = None
+    smarthls: Path | None = None
     samples: int = Field(default=16, ge=1)
     timeout_s: float = Field(default=1800.0, gt=0)
 
@@ -98,6 +101,9 @@ def check(settings: HlsSettings, netlist: Netlist) -> None:
 
     hls4ml itself takes the nearest legal reuse factor and another strategy, and prints so among a hundred lines.
     """
+    if settings.tool == "Libero" and settings.smarthls is None and shutil.which("shls") is None:
+        raise FlowError("hls4ml writes the path of SmartHLS into a Libero project, and shls is not on the PATH; name the folder as "
+                        "'smarthls' in the settings")
     known = {layer.name: layer for layer in netlist.layers if layer.matrix is not None}
     for name in settings.layers:
         if name not in known:

@@ -338,16 +338,16 @@ class _Translator:
             geometry = {{"in_width": "n_in", "out_width": "n_out"}.get(key, key): value for key, value in geometry.items()}
         shape: Shape = (*places, wire.shape[-1])[1 if line else 0:]
         low, high = int(wire.low.min()), int(wire.high.max())
-        kind = Fixed.holding(low, high)
-        if any(window.pads) and not kind.signed:
+        number = Fixed.holding(low, high)
+        if any(window.pads) and not number.signed:
             # Around the map hls4ml puts the number whose top bit alone is set: the smallest of a signed type.
-            kind = Fixed.holding(-1, high)
+            number = Fixed.holding(-1, high)
             self._append(f"{window.name}_in", "Activation", (wire.layer,), wire.shape, attributes={"activation": "linear"},
-                         types={"result": str(kind)})
+                         types={"result": str(number)})
             wire = replace(wire, layer=f"{window.name}_in")
         geometry["count_pad"] = False
         self._append(node.name, f"MaxPooling{1 if line else 2}D", (wire.layer,), shape, attributes=geometry,
-                     types={"result": str(kind), "accum": str(kind)})
+                     types={"result": str(number), "accum": str(number)})
         self._done(node, replace(wire, layer=node.name, shape=shape))
 
     # --- joins and functions -------------------------------------------------------------------------------------------------
