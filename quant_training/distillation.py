@@ -145,7 +145,7 @@ class Distil(Hook):
             if step.everything is None or self.pairs:
                 return self.teacher(step.raw)  # type: ignore[no-any-return]  # torch's modules return Any
             if self.answers is None:
-                self.answers = torch.cat([self.teacher(part) for part in step.everything.split(_PART)])
+                self.answers = torch.cat([self.teacher(part) for part in torch.split(step.everything, _PART)])
             return self.answers[step.rows]
 
     def end(self, model: Network) -> None:
