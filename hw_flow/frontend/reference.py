@@ -14,7 +14,27 @@ from hw_flow.frontend.clean import shapes, with_batch
 
 # Largest array, in elements, that a batch may need inside MultiThreshold (frames x channels x thresholds).
 _BUDGET = 1 << 26
-Sizes = Mapping[str, list[int]]
+
+
+class _Model:
+    """A cleaned model for one batch size, with what QONNX's execution would look up anew for each node."""
+
+    def __init__(self, model: ModelWrapper) -> None:
+        self.model = model
+        self.opsets = model.get_opset_imports()
+        self.sizes = shapes(model)
+        graph = model.graph
+        self.annotated = {note.tensor_name for note in graph.quantization_annotation}
+        self._values = {value.name: value for value in (*graph.value_info, *graph.output, *graph.input)}
+
+    def around(self, node: onnx.NodeProto) -> onnx.GraphProto:
+        """A graph that knows the tensors of ``node`` alone."""
+        names = dict.fromkeys((*node.input, *node.output))
+        return onnx.GraphProto(value_info=[self._values[name] for name in names if name in self._values])
+
+    def kind(self, tensor: str) -> int:
+        """ONNX type of ``tensor``, 0 if unknown."""
+        return self._values[tensor].type.tensor_type.elem_type if tensor in self._values else 0
 
 
 class Reference:
@@ -28,9 +48,10 @@ class Reference:
         self.source: str = model.graph.input[0].name
         self.sink: str = model.graph.output[0].name
         self.nodes = {node.name: index for index, node in enumerate(model.graph.node)}
+        self._one = _Model(model)
         self.static = self._static()
         self.kind = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(model.graph.input[0].type.tensor_type.elem_type))
-        self._batched: tuple[int, ModelWrapper, Sizes] | None = None
+        self._batched: tuple[int, _Model] | None = None
 
     def fed(self, x: np.ndarray) -> np.ndarray:
         """``x`` in the input's own ONNX type (float32 nearly always)."""
@@ -43,8 +64,7 @@ class Reference:
     @property
     def batch(self) -> int:
         """Frames that one call should take, so that memory stays bounded."""
-        sizes = shapes(self.model)
-        widest = max((int(np.prod(sizes[node.output[0]])) for node in self.model.graph.node), default=1)
+        widest = max((int(np.prod(self._one.sizes[node.output[0]])) for node in self.model.graph.node), default=1)
         levels = max((self.static[node.input[1]].size for node in self.model.graph.node
                       if node.op_type == "MultiThreshold" and node.input[1] in self.static), default=1)
         return max(1, min(1000, _BUDGET // (widest * min(levels, 256))))
@@ -54,54 +74,50 @@ class Reference:
         from qonnx.util.basic import sanitize_quant_values
 
         batch = len(next(iter(values.values())))
-        model, sizes = self._model(batch)
-        opsets = model.get_opset_imports()
+        batched = self._model(batch)
         context: dict[str, np.ndarray] = {**self.static, **{name: self._typed(name, value) for name, value in values.items()}}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for name in names:
-                node = model.graph.node[self.nodes[name]]
+                node = batched.model.graph.node[self.nodes[name]]
                 # As qonnx.core.onnx_exec.execute_onnx does: annotated integers are rounded to integers first.
-                context = sanitize_quant_values(model, [name for name in node.input if name], context)
-                _execute(node, context, model, sizes, opsets)
+                annotated = [name for name in node.input if name in batched.annotated]
+                context = sanitize_quant_values(batched.model, annotated, context)
+                _execute(node, context, batched)
         return context
 
-    def _model(self, batch: int) -> tuple[ModelWrapper, Sizes]:
+    def _model(self, batch: int) -> _Model:
         if self._batched is None or self._batched[0] != batch:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model = with_batch(self.model, batch)
-                self._batched = (batch, model, shapes(model))
-        return self._batched[1:]
+                self._batched = (batch, _Model(with_batch(self.model, batch)))
+        return self._batched[1]
 
     def _typed(self, name: str, value: np.ndarray) -> np.ndarray:
         """``value`` in the ONNX type of tensor ``name``: QuantizeLinear makes integers."""
-        found = self.model.get_tensor_valueinfo(name)
-        kind = 0 if found is None else found.type.tensor_type.elem_type
+        kind = self._one.kind(name)
         return value.astype(onnx.helper.tensor_dtype_to_np_dtype(kind)) if kind else value
 
     def _static(self) -> dict[str, np.ndarray]:
         """Every tensor that does not depend on the input: initialisers, quantised weights and biases."""
         graph = self.model.graph
         values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-        opsets, sizes = self.model.get_opset_imports(), shapes(self.model)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for node in graph.node:
                 if all(name in values for name in node.input if name):
-                    _execute(node, values, self.model, sizes, opsets)
+                    _execute(node, values, self._one)
         return values
 
 
-def _execute(node: onnx.NodeProto, context: dict[str, np.ndarray], model: ModelWrapper, sizes: Sizes,
-             opsets: Mapping[str, int]) -> None:
+def _execute(node: onnx.NodeProto, context: dict[str, np.ndarray], model: _Model) -> None:
     """One node through qonnx, with its results put into ``context``."""
     from qonnx.core.onnx_exec import execute_node
 
     for output in filter(None, node.output):
-        context[output] = np.empty(sizes.get(output, ()), dtype=np.float32)
+        context[output] = np.empty(model.sizes.get(output, ()), dtype=np.float32)
     try:
-        execute_node(node, context, model.graph, opsets.get(node.domain, 1))
+        execute_node(node, context, model.around(node), model.opsets.get(node.domain, 1))
     except Exception as error:  # qonnx and onnxruntime raise bare Exception
         line = " ".join(str(error).split())[:200]
         raise FlowError(f"{node.name} ({node.op_type}): QONNX cannot execute it ({line}); check its inputs") from error
