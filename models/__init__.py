@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from models.presets import PRESETS, Network, Spec, build, spec_of
 
 __all__ = [
-    "ACTIVATION_TYPES", "CODEBOOK_TYPES", "MLP", "PRESETS", "SCALES", "WEIGHT_TYPES", "BitConfig", "ConvNet", "ConvSpec", "MLPSpec", "ModelError",
+    "ACTIVATION_TYPES", "CODEBOOK_TYPES", "MLP", "PRESETS", "SCALES", "WEIGHT_TYPES",
+    "BitConfig", "ConvNet", "ConvSpec", "MLPSpec", "ModelError",
     "Network", "Spec",
     "build", "load", "load_weights", "save", "spec_of",
 ]

@@ -1,0 +1,100 @@
+"""Learned bit widths and the hardware's share of the loss."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import models
+from hw_flow.export import export
+from hw_flow.frontend import compare, compile_qonnx
+from models import BitConfig
+from models.bits import type_bits
+from quant_training import TrainConfig, TrainingError, load_dataset, train
+from quant_training.bitwidths import learn_bits, rounded
+from quant_training.hardware_loss import Cost, CycleCost, HardwareLoss, LutCost, bit_operations, loads
+
+CONFIG = TrainConfig(epochs=8, progress=False, keep="last", learning_rate=0.02)
+
+
+def test_widths_shrink_under_the_cost_and_round_to_plain_types(tmp_path: Path) -> None:
+    data = load_dataset("digits")
+    totals = []
+    for weight in (0.0, 1.0):
+        net = models.build("digits", "w8a8", seed=0)
+        assert learn_bits(net) == 5
+        result = train(net, data, CONFIG, [HardwareLoss(bit_operations, weight, "bit_operations")])
+        plain = rounded(net)
+        x = torch.from_numpy(data.test.x[:100])
+        with torch.no_grad():
+            assert torch.equal(plain(x), net(x))
+        totals.append(sum(map(type_bits, (*plain.bits.weights, *plain.bits.activations))))
+        assert result.test_accuracy > 0.75
+    assert totals[1] <= 32 < 36 < totals[0]
+    result = export(plain, data, tmp_path / "net.onnx")
+    comparison = compare(compile_qonnx(tmp_path / "net.onnx", input_type="UINT5", input_scale="1/16"),
+                         data.test.integers[:100].reshape(100, -1))
+    assert comparison.bit_exact
+
+
+def test_sums_and_their_branches_learn_one_width() -> None:
+    net = models.build("digits_cnn", "w6a6", seed=0)
+    learn_bits(net)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.endswith("bit_width_offset"):
+                parameter.sub_(2.0 if "linear" in name else 3.0)
+    plain = rounded(net.eval()).eval()
+    assert plain.bits == BitConfig(("INT4",) * 3, ("UINT3",) * 2)
+    x = torch.rand(20, 64)
+    with torch.no_grad():
+        assert torch.equal(plain(x), net(x))
+
+
+def test_two_bits_are_ternary() -> None:
+    net = models.build("digits", "w4a4", seed=0)
+    learn_bits(net, activations=False)
+    with torch.no_grad():
+        for layer in net.layers:
+            layer.linear.weight_quant.tensor_quant.msb_clamp_bit_width_impl.bit_width_offset.fill_(0)
+    assert rounded(net).bits.weights == ("TERNARY",) * 3
+
+
+@pytest.mark.parametrize("cost", [bit_operations, LutCost(100), CycleCost(5000)])
+def test_every_wider_layer_costs_more(cost: Cost) -> None:
+    base = cost(loads(models.build("digits_cnn", "w4a4", seed=0)))
+    for layer in range(3):
+        wider = BitConfig.uniform("INT4", "UINT4", 3).with_layer(layer, weight="INT6")
+        assert cost(loads(models.build("digits_cnn", wider, seed=0))) > base
+
+
+def test_loads_see_the_shapes() -> None:
+    found = loads(models.build("resnet8", BitConfig.uniform("INT4", "UINT3", 10), seed=0))
+    first, last = found[0], found[-1]
+    assert (first.inputs, first.outputs, first.positions, int(first.input_bits)) == (27, 16, 1024, 8)
+    assert (last.inputs, last.outputs, last.positions, int(last.input_bits), int(last.output_bits)) == (64, 10, 1, 3, 0)
+
+
+def _learn(bits: str) -> Callable[[], object]:
+    return lambda: learn_bits(models.build("digits", bits, seed=0))
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (_learn("w1a1"), "no layer has a width to learn (BIPOLAR | BIPOLAR BIPOLAR | BIPOLAR BIPOLAR | BIPOLAR); "
+                     "use types of 3 to 8 bits, for example w8a8"),
+    (lambda: LutCost(0), "target_cycles is 0; give the cycles that a frame may take, at least 1"),
+    (lambda: HardwareLoss(bit_operations, -1.0), "the weight of the hardware cost is -1.0; give a number of at least 0"),
+])
+def test_faults_are_one_line(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(TrainingError, match=re.escape(message)):
+        call()
+
+
+def test_a_cost_that_is_no_number_is_refused() -> None:
+    hook = HardwareLoss(lambda layers: layers[0].weight_bits * float("nan"), 1.0, "broken")
+    with pytest.raises(TrainingError, match="the hardware cost broken is nan; it must be a finite number for these widths"):
+        train(models.build("digits", "w4a4", seed=0), load_dataset("digits"), CONFIG, [hook])
