@@ -16,10 +16,11 @@ from sim.cache import cache_root
 
 KINDS = {
     "builds": "builds of `verify` and `synth`", "synth": "results of Yosys", "sim/models": "compiled simulators",
-    "sim/runtime": "Verilator's run-time", "data": "downloaded data sets",
+    "finn": "what FINN computed, and designs with its RTL", "sim/runtime": "Verilator's run-time", "data": "downloaded data sets",
 }
 # Where the lock of an entry lies; who makes the entry holds it.
-_LOCKS = {"builds": "{0}/.lock", "synth": "{0}.lock", "sim/models": ".locks/{0}", "sim/runtime": ".locks/{0}", "data": ""}
+_LOCKS = {"builds": "{0}/.lock", "synth": "{0}.lock", "sim/models": ".locks/{0}", "sim/runtime": ".locks/{0}", "data": "",
+          "finn": ""}
 # A run may still read an entry that it found; `trim` leaves those alone that were used so lately.
 _IN_USE_S = 3600.0
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

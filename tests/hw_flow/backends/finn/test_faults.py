@@ -1,0 +1,85 @@
+"""What a user can get wrong: one line, before anything is written."""
+
+import importlib.metadata
+
+import pytest
+
+from hw_flow import api
+from hw_flow.backends.finn import environment
+from hw_flow.backends.finn.settings import read_settings
+from hw_flow.errors import FlowError
+from tests.hw_flow.tiny import tiny
+
+
+@pytest.fixture
+def model(tmp_path):
+    return tiny(tmp_path / "tiny.onnx")
+
+
+def test_missing_package(model, tmp_path, monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(environment.importlib.metadata, "version", missing)
+    with pytest.raises(FlowError) as fault:
+        api.build(model, tmp_path / "b", backend="finn")
+    assert str(fault.value) == ("the finn back end needs the package finn-plus, which is not installed; run: "
+                                "pip install 'bitwright[finn]' && pip install --no-deps finn-plus==1.6.1")
+    assert not (tmp_path / "b").exists()
+
+
+def test_another_version(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment.importlib.metadata, "version", lambda name: "1.7.0")
+    with pytest.raises(FlowError, match=r"the finn back end is tested with finn-plus 1\.6\.1, not 1\.7\.0; run: pip install"):
+        api.build(model, tmp_path / "b", backend="finn")
+
+
+def test_missing_need(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment.importlib.metadata, "version", lambda name: environment.TESTED)
+    monkeypatch.setattr(environment, "find_spec", lambda name: None)
+    with pytest.raises(FlowError, match=r"finn-plus 1\.6\.1 needs the package mip, which is not installed; run: pip install"):
+        api.build(model, tmp_path / "b", backend="finn")
+
+
+@pytest.mark.parametrize(("option", "flag"), [("target_latency", "--target-latency"), ("budget_luts", "--budget-luts")])
+def test_foldings_of_ours(model, tmp_path, option, flag):
+    with pytest.raises(FlowError, match=f"{flag}: FINN does not fold for it; give --target-cycles"):
+        api.build(model, tmp_path / "b", backend="finn", **{option: 100})
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("part: [", "not YAML"), ("- 1", "holds a list"), ("part: ../x", "part: String should match pattern"),
+    ("fps: 3", "fps: Extra inputs are not permitted; the finn back end knows part"),
+    ("clock_ns: 0", "clock_ns: Input should be greater than 0"),
+    ("styles: {MVAU_0: vhdl}", r"styles\.MVAU_0: Input should be 'hls'"),
+])
+def test_settings(tmp_path, text, message):
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    with pytest.raises(FlowError, match=message):
+        read_settings(path)
+
+
+def test_settings_defaults(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text("classify: true\nstyles: {MVAU_0: rtl}\n")
+    assert read_settings(path).styles == {"MVAU_0": "rtl"}
+    assert not read_settings(None).classify
+
+
+def test_rtl_takes_no_settings(model, tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text("")
+    with pytest.raises(FlowError, match="the rtl back end has no settings of its own; leave it out"):
+        api.build(model, tmp_path / "b", settings=path)
+
+
+def test_an_existing_project_is_kept(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment.importlib.metadata, "version", lambda name: environment.TESTED)
+    monkeypatch.setattr(environment, "find_spec", lambda name: name)
+    made = api.build(model, tmp_path / "b", target_cycles=24)
+    before = sorted(path.name for path in made.directory.iterdir())
+    with pytest.raises(FlowError, match=r"holds a rtl build of tiny\.onnx made from other inputs or by another version; give "
+                                        "another --output, or --force to replace it"):
+        api.build(model, tmp_path / "b", backend="finn")
+    assert sorted(path.name for path in made.directory.iterdir()) == before
