@@ -46,6 +46,11 @@ class Context:
         return tuple(node for node in self.model.graph.node if node.output[0] not in self.static)
 
     @cached_property
+    def first_reader(self) -> dict[str, onnx.NodeProto]:
+        """For each tensor the first node that depends on the input and reads it."""
+        return {name: node for node in reversed(self.moving) for name in node.input}
+
+    @cached_property
     def _position(self) -> dict[str, int]:
         return {node.name: index for index, node in enumerate(self.moving)}
 

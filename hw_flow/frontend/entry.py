@@ -69,7 +69,7 @@ def stream_order(context: Context, tensor: str) -> tuple[Shape, IntArray]:
 
 def _elements(context: Context, tensor: str, seen: IntArray) -> IntArray:
     while True:
-        node = next((node for node in context.moving if tensor in node.input), None)
+        node = context.first_reader.get(tensor)
         if node is None or node.op_type in LINEAR - {"Conv"}:
             return _flat(seen)
         if node.op_type in POOLS | GLOBAL_POOLS | SPATIAL and seen.ndim in (2, 3):
