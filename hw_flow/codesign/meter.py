@@ -1,0 +1,138 @@
+"""What a network costs as hardware, layer by layer: built, simulated bit for bit, synthesised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hw_flow.errors import FlowError
+from hw_flow.steps import Steps
+
+if TYPE_CHECKING:
+    from hw_flow.ir import Graph
+    from models import Network
+    from quant_training import Dataset
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Hardware of one network.
+
+    Attributes
+    ----------
+    luts, cycles : by layer of the network: LUTs of its matrix unit, and its cycles a frame.
+    rest_luts : LUTs of all else: windows, pools, FIFOs, converters, glue.
+    interval_cycles : of the whole accelerator.
+    sources : where LUTs and cycles come from.
+    samples : frames on which hardware, golden model and QONNX were equal.
+    """
+
+    luts: tuple[float, ...]
+    cycles: tuple[int, ...]
+    rest_luts: float
+    interval_cycles: int
+    sources: dict[str, str]
+    samples: int
+
+    @property
+    def total_luts(self) -> float:
+        """All LUTs."""
+        return sum(self.luts) + self.rest_luts
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**vars(self), "total_luts": self.total_luts}
+
+
+class Meter(Protocol):
+    """Measures a network; files go into ``directory``."""
+
+    def __call__(self, model: Network, directory: Path) -> Measured:
+        """The measurement of ``model``."""
+
+
+@dataclass(frozen=True)
+class HardwareMeter:
+    """The real measurement.
+
+    Attributes
+    ----------
+    data : samples for the simulation.
+    target : of the synthesis.
+    target_cycles, unfold : folding; None and False let the default rule choose.
+    samples : frames through Verilator; an interval takes two.
+    """
+
+    data: Dataset
+    target: str = "xc7"
+    target_cycles: int | None = None
+    unfold: bool = False
+    samples: int = 8
+    steps: Steps | None = None
+
+    def __call__(self, model: Network, directory: Path) -> Measured:
+        """Export, build, simulate and synthesise ``model``.
+
+        Raises
+        ------
+        FlowError : the network cannot be built, or hardware, golden model and QONNX differ.
+        """
+        from hw_flow import api
+        from hw_flow.export import export
+
+        steps = self.steps or Steps()
+        onnx = directory / "model.onnx"
+        with steps("export"):
+            export(model, self.data, onnx)
+        made = api.build(onnx, directory / "build", target_cycles=self.target_cycles, unfold=self.unfold, steps=steps)
+        frames = self.data.test.take(self.samples).x.reshape(-1, *made.program.input_frame)
+        run = api.simulate(made, frames, profile="fast", steps=steps)
+        if run.fault is not None or run.comparison is None or not run.comparison.bit_exact:
+            where = run.fault or (run.comparison and run.comparison.first_mismatch)
+            raise FlowError(f"{onnx}: the hardware is not bit-exact ({where}); report this as a bug with the file")
+        cost = api.synth(made, target=self.target, steps=steps)
+        counts = {name: float(figures["luts"].value) for name, figures in cost.layers.items()}
+        names = matrix_units(made.program.graph, model)
+        luts = tuple(counts[name] for name in names)
+        total = cost.total["luts"]
+        cycles = _cycles(made.program.graph, made.directory, names)
+        return Measured(
+            luts, cycles, float(total.value) - sum(luts), run.interval_cycles or max(cycles),
+            {"luts": total.source, "cycles": "model", "interval_cycles": run.source}, len(frames),
+        )
+
+
+def matrix_units(graph: Graph, model: Network) -> list[str]:
+    """Names of the nodes that compute the layers of ``model``, in their order; branches are told apart by their sizes.
+
+    Raises
+    ------
+    FlowError : a layer has no matrix unit of its size.
+    """
+    from hw_flow.ir import MVAU, VVAU
+
+    sizes = {}
+    for node in graph:
+        if isinstance(node, MVAU):
+            sizes[node.name] = (node.mw, node.mh)
+        elif isinstance(node, VVAU):
+            sizes[node.name] = (node.taps, node.channels)
+    names = []
+    for index, layer in enumerate(model.layers):
+        weight = layer.linear.weight
+        wanted = weight[0].numel(), len(weight)
+        found = next((name for name, size in sizes.items() if size == wanted), None)
+        if found is None:
+            raise FlowError(f"layer {index}: no matrix unit takes {wanted[0]} inputs to {wanted[1]} outputs; grouped "
+                            "convolutions cannot be measured layer by layer")
+        del sizes[found]
+        names.append(found)
+    return names
+
+
+def _cycles(graph: Graph, directory: Path, names: list[str]) -> tuple[int, ...]:
+    from hw_flow import folding
+
+    plan = folding.read(directory / "folding.json", graph)
+    return tuple(folding.node_cycles(graph.node(name), plan[name], graph) for name in names)
