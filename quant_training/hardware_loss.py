@@ -94,7 +94,7 @@ def bit_operations(layers: Sequence[LayerLoad]) -> Tensor:
 
 
 # LUTs of a 6-input architecture per unit of each count, rounded from those of hw_flow.cost.
-_LUTS: Mapping[str, float] = {"node": 66.0, "bit_products": 1.45, "accumulator": 0.1, "weights": 1.75, "compare": 1.15}
+_LUTS: Mapping[str, float] = {"node": 56.0, "bit_products": 0.96, "accumulator": 0.53, "weights": 1.0, "compare": 0.8}
 _ROM_WORDS = 64
 
 
