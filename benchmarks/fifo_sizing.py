@@ -74,6 +74,7 @@ def main() -> int:
                " one simulator, whose compilation is in the minutes.",
                "FINN's rule: peaks of an unthrottled run, rounded up to 2, 32 or a power of two, and at most a row of windows"
                " between a window and its matrix unit.",
+               f"{os.cpu_count()} cores with a load of {os.getloadavg()[2]:.0f} meanwhile.",
                f"With the depths found the model gives {after.interval_cycles:,} and {after.latency_cycles:,} cycles."],
     )
     print(results.render())

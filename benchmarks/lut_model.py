@@ -4,12 +4,13 @@ Instances come from random designs of tests/ (so that all operators meet all fol
 is synthesised as `bitwright synth` does, its datapath and its memories apart. The coefficients in hw_flow/cost/coefficients.py
 are those of this table; a test compares them. The error is also given for instances left out of the fit, a tenth at a time.
 
-    python benchmarks/lut_model.py [--per-kind 14] [--jobs 2]
+    python benchmarks/lut_model.py [--per-kind 4] [--jobs 2]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -25,7 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.performance_model import random_folding, random_graph
-from benchmarks.results import render, save
+from benchmarks.results import RESULTS, render, save
 from hw_flow import fifo, folding, rtl, synth
 from hw_flow.cost import calibrate, edge_features, features, luts
 from hw_flow.fifo.network import fifo_beats
@@ -163,20 +164,30 @@ def left_out(samples: list[Sample]) -> list[float]:
     return errors
 
 
-def main() -> int:
-    """Measure, fit, save, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--per-kind", type=int, default=14, help="instances of a kind, twice as many of MVAU (default 14)")
-    parser.add_argument("--jobs", type=int, default=2, help="syntheses at a time (default 2)")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(args.jobs) as pool:
-        waiting = chosen(Path(name), args.per_kind)
+def synthesised(limit: int, jobs: int) -> list[Sample]:
+    """All samples, by Yosys."""
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(jobs) as pool:
+        waiting = chosen(Path(name), limit)
         begun, samples = time.monotonic(), []
         for number, sample in enumerate(pool.map(measure, waiting), 1):
             left = (time.monotonic() - begun) / number * (len(waiting) - number)
             print(f"{number} of {len(waiting)}, {left:.0f} s left: {sample.kind} {sample.luts}", file=sys.stderr, flush=True)
             samples.append(sample)
-    samples = [sample for sample in samples if sample.luts]
+    return [sample for sample in samples if sample.luts]
+
+
+def main() -> int:
+    """Measure, fit, save, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--per-kind", type=int, default=4, help="instances of a kind, twice as many of MVAU (default 4)")
+    parser.add_argument("--jobs", type=int, default=2, help="syntheses at a time (default 2)")
+    parser.add_argument("--refit", action="store_true", help="fit the samples of the last run again, without synthesis")
+    args = parser.parse_args()
+    if args.refit:
+        known = json.loads((RESULTS / "lut_model.json").read_text(encoding="utf-8"))
+        samples, source = [Sample(**sample) for sample in known["data"]["samples"]], known["data"]["source"]
+    else:
+        samples, source = synthesised(args.per_kind, args.jobs), synth.yosys_version()
     fit = calibrate([(sample.features, sample.luts) for sample in samples])
     errors = left_out(samples)
     rows: list[list[object]] = []
@@ -193,9 +204,9 @@ def main() -> int:
     save("lut_model", title="The LUT model against Yosys", command="python benchmarks/lut_model.py",
          columns=["kernel", "instances", "mean error, %", "mean error where left out of the fit, %", "error of the sum, %"],
          rows=rows,
-         notes=[f"LUTs of single instances, {synth.yosys_version()}, xc7, datapath and memories; random sizes, types, foldings.",
-                "`constant` is an unrolled matrix, `fifo` and `dwc` what stands between nodes."],
-         data={"coefficients": coefficients, "samples": [asdict(sample) for sample in samples]})
+         notes=[f"LUTs of single instances, {source}, xc7, datapath and memories; random sizes, types, foldings.",
+                "`MVAU.constant` is an unrolled matrix, `fifo` and `dwc` what stands between nodes."],
+         data={"source": source, "coefficients": coefficients, "samples": [asdict(sample) for sample in samples]})
     print(render())
     return 0
 

@@ -22,8 +22,8 @@ SOURCE = "model"
 # Fitted to single instances of every kernel under Yosys; benchmarks/lut_model.py has the samples and the error.
 DEFAULT_COEFFICIENTS: Mapping[str, float] = FITTED
 
-# Weight of the prior in a calibration: a coefficient that is 100 % off costs as much as one node that is 20 % off.
-_PULL = 0.2
+# Weight of the prior in a calibration: a coefficient that is 100 % off costs as much as one node that is 50 % off.
+_PULL = 0.5
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from hw_flow.cost import calibrate, estimate, features, luts, samples
-from hw_flow.cost.coefficients import PRIOR
+from hw_flow.cost.coefficients import FITTED, PRIOR
 from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import MVAU, Graph, LabelSelect, Node, Tensor, Thresholding, Thresholds
@@ -95,3 +98,11 @@ def test_bad_input() -> None:
     strange = Strange(name="Strange_0", inputs=("x",), outputs=("y",))
     with pytest.raises(FlowError, match=r"^Strange_0: no cost model for Strange; synthesise it instead$"):
         features(strange, NodeFolding(1), g)
+
+
+def test_the_coefficients_are_those_of_the_benchmark() -> None:
+    record = json.loads((Path(__file__).parents[3] / "benchmarks" / "results" / "lut_model.json").read_text())["data"]
+    found = calibrate([(sample["features"], sample["luts"]) for sample in record["samples"]])
+    assert record["coefficients"] == FITTED
+    assert found.coefficients == pytest.approx(FITTED, rel=0.01, abs=0.001)
+    assert found.error < 0.25

@@ -207,6 +207,21 @@ def test_the_same_unit_is_built_once() -> None:
     assert first is second
 
 
+@pytest.mark.parametrize(("weights", "acts"), [("TERNARY", "UINT2"), ("INT4", "UINT3")])
+def test_pruned_weights_save_luts_in_proportion(weights: str, acts: str) -> None:
+    graph = matrix_graph(np.random.default_rng(9), 8, 24, weights, acts, None)
+    node = graph.nodes[0]
+    assert isinstance(node, MVAU)
+    order = np.random.default_rng(10).permutation(node.weights.size)
+    costs = []
+    for pruned in (0.0, 0.5, 0.75, 0.9):
+        node.weights.ravel()[order[:int(pruned * order.size)]] = 0
+        logic = build(node, graph.tensors["x"], graph.tensors["y"])
+        costs.append(logic.luts / np.count_nonzero(node.weights))
+    # Fewer sums can be shared (two or three weights a row are left), so a weight costs more, but not much.
+    assert max(costs) <= 1.6 * costs[0]
+
+
 def test_requested_stages() -> None:
     graph = matrix_graph(np.random.default_rng(8), 3, 20, "INT3", "INT3", None)
     node = graph.nodes[0]
