@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from results import save
+from results import RESULTS, save
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hw_flow.cost.finn import SOURCE as FINN_SOURCE
@@ -31,6 +31,7 @@ from hw_flow.rtl.files import KERNELS
 from hw_flow.synth import SynthJob, SynthResult, run
 
 NAIVE = Path(__file__).parent / "rtl" / "naive_mvau.sv"
+FOUR_LANES = NAIVE.with_name("four_lanes.sv")
 SIZE, PE, SIMD = 64, 4, 16
 MACS = PE * SIMD
 COLUMNS = ("types", "weights", "activations", "LUT", "LUT/MAC", "CARRY4", "FF", "DSP", "naive LUT/MAC", "naive DSP",
@@ -45,6 +46,7 @@ class Case:
     weights: str
     acts: str
     dsp: bool = False
+    narrow: bool = False  # without the most negative weight, as Brevitas trains; then two 8-bit products share a DSP block
     goal: float | None = None
 
     @property
@@ -61,8 +63,10 @@ CASES = (
     Case("2x2 signed", "INT2", "INT2", goal=8.0),
     Case("4x4", "INT4", "UINT4"),
     Case("4x4 signed", "INT4", "INT4"),
+    Case("4x4 DSP", "INT4", "UINT4", dsp=True),
     Case("8x8", "INT8", "UINT8"),
     Case("8x8 DSP", "INT8", "UINT8", dsp=True),
+    Case("8x8 narrow DSP", "INT8", "UINT8", dsp=True, narrow=True),
 )
 
 
@@ -70,7 +74,7 @@ def graph_of(case: Case) -> Graph:
     """One layer of random weights that gives its sums."""
     rng = np.random.default_rng(0)
     low, high = Tensor("", (1,), case.weights).limits
-    matrix = rng.integers(low, high, (SIZE, SIZE), endpoint=True)
+    matrix = rng.integers(low + case.narrow, high, (SIZE, SIZE), endpoint=True)
     if case.weights == "BIPOLAR":
         matrix = np.where(matrix > 0, 1, -1)
     bound = int(np.abs(matrix).sum(axis=1).max()) * max(map(abs, Tensor("", (1,), case.acts).limits))
@@ -118,6 +122,31 @@ endmodule
 """
 
 
+def lanes_note(folder: Path, rows: dict[str, list[object]]) -> str:
+    """What four products a DSP block cost beside two, for the dot products of the 4x4 units alone."""
+    wrapper = folder / "two_lanes.sv"
+    wrapper.write_text("""module two_lanes (
+  input logic clk_i, rst_ni, en_i, input logic [63:0] act_i, input logic [3:0][15:0][3:0] weight_i,
+  output logic [3:0][12:0] sum_o
+);
+  for (genvar i = 0; i < 4; i += 2) begin : gen_pair
+    bw_dot_pack #(.Lanes(2), .Simd(16), .ActWidth(4), .WeightWidth(4), .WeightNarrow(1'b1), .SumWidth(13)) u_dot (
+      .clk_i, .rst_ni, .en_i, .act_i, .weight_i(weight_i[i+:2]), .sum_o(sum_o[i+:2])
+    );
+  end
+endmodule
+""")
+    kernels = tuple(KERNELS / f"{name}.sv" for name in ("bw_pkg", "bw_delay", "bw_dot_pack"))
+    two = run(SynthJob(top="two_lanes", files=(*kernels, wrapper)))
+    four = run(SynthJob(top="four_lanes", files=(FOUR_LANES,)))
+    luts = {name: int(str(rows[name][COLUMNS.index("LUT")])) for name in ("4x4", "4x4 DSP")}
+    blocks = int(str(rows["4x4 DSP"][COLUMNS.index("DSP")]))
+    without = (luts["4x4"] - luts["4x4 DSP"]) / blocks
+    return ("Four 4-bit products a DSP block (benchmarks/rtl/four_lanes.sv) are not offered: the dot products alone take "
+            f"{four.luts} LUTs and {four.dsp} DSPs, with two a block {two.luts} and {two.dsp}. So a DSP saved costs "
+            f"{(four.luts - two.luts) / (two.dsp - four.dsp):.0f} LUTs, more than the {without:.0f} that it costs to do without.")
+
+
 def measure(cases: list[Case], workers: int) -> dict[str, tuple[SynthResult, SynthResult]]:
     """Synthesise both units of every case."""
     found: dict[tuple[str, int], SynthResult] = {}
@@ -138,7 +167,7 @@ def main() -> int:
     """Measure, print the table, write benchmarks/results/lut_per_mac.json; exit 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", nargs="+", choices=[case.name for case in CASES], metavar="PAIR",
-                        help=f"only these of {', '.join(case.name for case in CASES)}; writes no result file")
+                        help=f"measure only these of {', '.join(case.name for case in CASES)}; the other rows stay")
     parser.add_argument("--jobs", type=int, default=2, help="syntheses at a time (default 2)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     args = parser.parse_args()
@@ -155,12 +184,17 @@ def main() -> int:
                      naive.luts / MACS, naive.dsp, finn.luts / MACS])
         if case.goal is not None and per_mac > case.goal:
             missed.append(f"{case.name}: {per_mac:.2f} LUT/MAC, goal {case.goal}")
-    if args.pairs is None:
+    known = RESULTS / "lut_per_mac.json"
+    old = json.loads(known.read_text(encoding="utf-8"))["rows"] if args.pairs and known.exists() else []
+    merged = {row[0]: row for row in (*old, *rows)}
+    if all(case.name in merged for case in CASES):
         note = (f"Whole unit, {SIZE} x {SIZE}, PE {PE}, SIMD {SIMD}, weights in block RAM, no thresholds; LUTs with LUTRAM,"
                 f" without inverters. Ours and naive: {results[cases[0].name][0].source}, xc7; FINN: {FINN_SOURCE}, the published"
                 " estimate of MVAU_hls for the same folding.")
+        with tempfile.TemporaryDirectory() as folder:
+            lanes = lanes_note(Path(folder), merged)
         save("lut_per_mac", title="LUTs per multiply-accumulate", command="python benchmarks/lut_per_mac.py", columns=COLUMNS,
-             rows=rows, notes=[note])
+             rows=[merged[case.name] for case in CASES], notes=[note, lanes])
     if args.json:
         print(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows], indent=1))
     else:
