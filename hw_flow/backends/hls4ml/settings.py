@@ -102,8 +102,8 @@ def check(settings: HlsSettings, netlist: Netlist) -> None:
     hls4ml itself takes the nearest legal reuse factor and another strategy, and prints so among a hundred lines.
     """
     if settings.tool == "Libero" and settings.smarthls is None and shutil.which("shls") is None:
-        raise FlowError("hls4ml writes the path of SmartHLS into a Libero project, and shls is not on the PATH; name the folder as "
-                        "'smarthls' in the settings")
+        raise FlowError("hls4ml writes the path of SmartHLS into a Libero project, and shls is not on the PATH; name the folder "
+                        "as 'smarthls' in the settings")
     known = {layer.name: layer for layer in netlist.layers if layer.matrix is not None}
     for name in settings.layers:
         if name not in known:

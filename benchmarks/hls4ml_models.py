@@ -1,0 +1,163 @@
+"""Third-party QONNX files and small networks of the zoo through hls4ml: its own conversion beside this project's.
+
+Both are compiled with g++ (hls4ml's Vitis back end) and run on the same frames; the reference is QONNX's own execution.
+Needs BITWRIGHT_MODELS.
+
+    python benchmarks/hls4ml_models.py [--only NAME ...] [--frames N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import results
+
+from hw_flow import api
+from hw_flow.backends.hls4ml import runner
+from hw_flow.backends.hls4ml.settings import HlsSettings
+from hw_flow.errors import FlowError
+from hw_flow.frontend import compile_qonnx
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network: a file below BITWRIGHT_MODELS or ``zoo:<preset>:<bits>``, and its declared input."""
+
+    name: str
+    source: str
+    input_type: str | None = None
+    input_scale: str | None = None
+
+
+CASES = (
+    Case("TFC w1a1", "zoo/TFC_1W1A.onnx"),
+    Case("TFC w2a2", "zoo/TFC_2W2A.onnx"),
+    Case("UNSW-NB15 w2a2", "zoo/unsw_nb15-mlp-w2a2.onnx"),
+    Case("QKeras dense 8 bit", "qkeras/model_test_qkeras_qdense_0.onnx"),
+    Case("QKeras dense x 2, ternary", "qkeras/model_test_qkeras_qdense2_9.onnx"),
+    Case("QKeras conv", "qkeras/model_test_qkeras_qconv2d_0.onnx"),
+    Case("hls4ml BNN layer", "hls4ml_example_models/bnn_model_fc_1layer.onnx"),
+    Case("hls4ml separable conv", "hls4ml_example_models/separable_conv_model_ch_last.onnx"),
+    Case("MNIST CNN", "mnist_cnn/qonnx_model.onnx"),
+    Case("RadioML VGG10 w8a8", "radioml/pretrained_VGG10_w8a8_20_export.onnx"),
+    Case("zoo: digits w2a2", "zoo:digits:w2a2"),
+    Case("zoo: jet w4a4", "zoo:jet:w4a4"),
+    Case("zoo: digits_cnn w2a2", "zoo:digits_cnn:w2a2"),
+)
+
+
+def model_of(case: Case, scratch: Path) -> Path:
+    """The QONNX file of a case."""
+    if not case.source.startswith("zoo:"):
+        return Path(os.environ["BITWRIGHT_MODELS"]) / case.source
+    import torch
+
+    import models
+    from hw_flow.export import export
+
+    _, preset, bits = case.source.split(":")
+    net = models.build(preset, models.BitConfig.short(bits, models.spec_of(preset).layers), seed=1)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for _ in range(3):
+            net(torch.rand(4, *net.spec.frame, generator=generator))
+    net.eval()
+    path = scratch / f"{preset}.onnx"
+    export(net, torch.rand(1, *net.spec.frame, generator=generator).numpy(), path)
+    return path
+
+
+def ours(case: Case, model: Path, folder: Path, frames: int) -> tuple[str, float]:
+    """Verdict and seconds of this project's way; a difference would name the first layer."""
+    begin = time.perf_counter()
+    settings = folder / "hls.yaml"
+    settings.write_text(f"samples: {frames}\n", encoding="utf-8")
+    try:
+        api.build(model, folder / "ours", backend="hls4ml", settings=settings, input_type=case.input_type,
+                  input_scale=case.input_scale)
+    except FlowError as error:
+        return f"refused: {error}", time.perf_counter() - begin
+    return "every layer equal", time.perf_counter() - begin
+
+
+def plain(case: Case, model: Path, folder: Path, frames: int) -> tuple[str, float]:
+    """What hls4ml's own conversion gives on the same frames, and seconds."""
+    begin = time.perf_counter()
+    settings, log = HlsSettings(), folder / "plain.log"
+    try:
+        program = compile_qonnx(model, input_type=case.input_type, input_scale=case.input_scale)
+        from hw_flow.backends.inputs import random_frames
+
+        x = program.floats(random_frames(program, frames, 0))
+        want = program.reference.run(program.reference.moving(), {program.reference.source: x})[program.reference.sink]
+    except FlowError as error:
+        return f"no reference: {error}", time.perf_counter() - begin
+    try:
+        written = runner.convert_plain(model, folder / "plain", log, settings)
+        runner.compile_library(folder / "plain", folder / "plain.so", settings, log)
+        fed = np.moveaxis(x, 1, -1) if x.ndim > 2 else x
+        found = runner.run(folder / "plain", folder / "plain.so", written, fed.reshape(len(x), -1), settings, log=log,
+                           trace=False)
+    except FlowError as error:
+        return f"stops: {str(error).split(' (')[0]}", time.perf_counter() - begin
+    got = found["output"]
+    expected = (np.moveaxis(want, 1, -1) if want.ndim > 2 else want).reshape(len(want), -1)
+    if got.shape != expected.shape:
+        return f"gives {got.shape[1]} values, QONNX {expected.shape[1]}", time.perf_counter() - begin
+    wrong = int((got != expected).any(axis=1).sum())
+    worst = float(np.abs(got - expected).max())
+    verdict = "equal" if wrong == 0 else f"{wrong} of {len(got)} frames differ, by up to {worst:.3g}"
+    return verdict, time.perf_counter() - begin
+
+
+def main() -> int:
+    """Measure, save, print; exit 1 where this project's way builds something that differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=[case.name for case in CASES], help="measure this one alone")
+    parser.add_argument("--frames", type=int, default=16)
+    args = parser.parse_args()
+    if "BITWRIGHT_MODELS" not in os.environ:
+        sys.exit("BITWRIGHT_MODELS is not set; point it at the folder of third-party models")
+    rows: list[list[object]] = []
+    for case in CASES:
+        if args.only and case.name not in args.only:
+            continue
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            model = model_of(case, folder)
+            verdict, seconds = ours(case, model, folder, args.frames)
+            other, other_seconds = plain(case, model, folder, args.frames)
+            rows.append([case.name, verdict, seconds, other, other_seconds])
+            print(rows[-1], file=sys.stderr, flush=True)
+        _save(rows, args.only)
+    print(results.render())
+    return 1 if any("computes something else" in str(row[1]) for row in rows) else 0
+
+
+def _save(rows: list[list[object]], only: list[str] | None) -> None:
+    """Write what is measured so far; with ``--only`` the others stay as they were."""
+    known = results.RESULTS / "hls4ml_models.json"
+    if only and known.exists():
+        old = json.loads(known.read_text(encoding="utf-8"))["rows"]
+        rows = rows + [row for row in old if row[0] not in {new[0] for new in rows}]
+    order = [case.name for case in CASES]
+    results.save(
+        "hls4ml_models", title="hls4ml: its own conversion and ours", command="python benchmarks/hls4ml_models.py",
+        columns=["network", "ours", "seconds", "hls4ml 1.3.0 alone", "seconds"],
+        rows=sorted(rows, key=lambda row: order.index(str(row[0]))),
+        notes=["Random frames, extremes among them; reference: QONNX's execution; C simulation by g++, Vitis back end.",
+               "Ours compares the integers of every layer; hls4ml alone is compared at its output, at its default fixed<16,6>.",
+               "Seconds: conversion, g++ and simulation, on a machine that was busy with other work."],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Settings of an hls4ml project: every fault is one line, before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hw_flow import api
+from hw_flow.backends.hls4ml import runner
+from hw_flow.backends.hls4ml.settings import HlsSettings, check
+from hw_flow.backends.hls4ml.translate import translate
+from hw_flow.errors import FlowError
+from hw_flow.frontend import compile_qonnx
+from tests.hw_flow.tiny import tiny
+
+
+def _fault(tmp_path: Path, **values: object) -> str:
+    """What `check` says of settings for a network with matrices of 8 x 6 and 6 x 4."""
+    netlist = translate(compile_qonnx(tiny(tmp_path / "tiny.onnx")).graph)
+    with pytest.raises(FlowError) as caught:
+        check(HlsSettings.model_validate(values), netlist)
+    return str(caught.value)
+
+
+def test_illegal_reuse_factor_is_refused_with_the_legal_ones(tmp_path: Path) -> None:
+    assert _fault(tmp_path, strategy="resource", reuse_factor=5) == (
+        "MVAU_0: reuse factor 5 is illegal for a matrix of 8 inputs and 6 outputs; legal are 1, 2, 4, 8, 16, 24, 48")
+
+
+def test_legal_reuse_factors_are_those_of_hls4ml() -> None:
+    backend = pytest.importorskip("hls4ml.backends").get_backend("Vitis")
+    from hw_flow.backends.hls4ml.netlist import Layer
+    from hw_flow.backends.hls4ml.settings import _legal
+
+    for inputs, outputs in ((8, 6), (9, 4), (7, 13), (27, 16), (64, 1)):
+        layer = Layer("l", "Dense", (), (outputs,), matrix=(inputs, outputs))
+        ours = [factor for factor in range(1, inputs * outputs + 1) if _legal(layer, factor)]
+        assert ours == backend.get_valid_reuse_factors(inputs, outputs)
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ({"tool": "Quartus", "strategy": "latency"}, "MVAU_0: hls4ml's Quartus has no strategy 'latency'; use resource"),
+    ({"strategy": "distributed_arithmetic", "reuse_factor": 2},
+     "MVAU_0: reuse factor 2 with distributed arithmetic, which multiplies nothing; use 1"),
+    ({"strategy": "resource_unrolled"},
+     "MVAU_0: hls4ml would not unroll it (reuse factor 1, io_parallel); use 'resource', or a reuse factor above 1, and io_stream "
+     "for a convolution"),
+    ({"layers": {"MVAU_7": {"reuse_factor": 2}}}, "layers.MVAU_7: the network has no such layer; choose from MVAU_0, MVAU_1"),
+])
+def test_what_hls4ml_would_change_silently_is_refused(tmp_path: Path, values: dict[str, object], message: str) -> None:
+    assert _fault(tmp_path, **values) == message
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("tool: Vivid", "tool: Input should be 'Vitis', 'Vivado', 'Quartus', 'Catapult', 'oneAPI' or 'Libero'; see docs/hls4ml.md"),
+    ("reuse_factor: 0", "reuse_factor: Input should be greater than or equal to 1; see docs/hls4ml.md"),
+    ("layers: {MVAU_0: {reuse: 2}}", "layers.MVAU_0.reuse: Extra inputs are not permitted; see docs/hls4ml.md"),
+    ("- 1", "holds list, not a mapping; see docs/hls4ml.md"),
+])
+def test_settings_file_names_the_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "hls.yaml"
+    path.write_text(text)
+    with pytest.raises(FlowError) as caught:
+        HlsSettings.read(path)
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_missing_package_and_other_version_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> str:
+        raise runner.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(runner.importlib.metadata, "version", absent)
+    with pytest.raises(FlowError) as caught:
+        runner.check_installed(HlsSettings())
+    assert str(caught.value) == "hls4ml is not installed; pip install 'bitwright[hls4ml]'"
+    monkeypatch.setattr(runner.importlib.metadata, "version", lambda _: "1.4.0")
+    with pytest.raises(FlowError) as caught:
+        runner.check_installed(HlsSettings())
+    assert str(caught.value) == (
+        "hls4ml 1.4.0 is installed, and 1.3 is what this is tested with; pip install 'bitwright[hls4ml]'")
+
+
+def test_a_way_to_fold_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("hls4ml")
+    with pytest.raises(FlowError) as caught:
+        api.build(tiny(tmp_path / "tiny.onnx"), tmp_path / "out", backend="hls4ml", unfold=True)
+    assert str(caught.value) == "--unfold folds our own hardware; hls4ml is folded by reuse factors: give them in --settings"
+
+
+def test_a_project_of_another_build_stays_without_force(tmp_path: Path) -> None:
+    pytest.importorskip("hls4ml")
+    project = tmp_path / "out" / "hls4ml"
+    project.mkdir(parents=True)
+    with pytest.raises(FlowError) as caught:
+        api.build(tiny(tmp_path / "tiny.onnx"), tmp_path / "out", backend="hls4ml")
+    assert str(caught.value) == (
+        f"{project}: a project of another build is there, perhaps with synthesis results; give --force to replace it, or another "
+        "--output")
