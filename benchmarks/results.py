@@ -14,7 +14,7 @@ RESULTS = Path(__file__).parent / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 # The order in which the page shows them.
 ORDER = ("mnist_tfc", "finn_foldings", "steps", "search_digits", "sim_speed", "lut_per_mac", "unrolled",
-         "finn_conv", "fifo_sizing", "random_graphs")
+         "finn_conv", "third_party", "fifo_sizing", "random_graphs")
 
 HEAD = """# Benchmarks
 
