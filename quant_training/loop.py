@@ -21,6 +21,9 @@ from quant_training.errors import TrainingError
 from quant_training.hooks import SPEED, Hook, Step
 from quant_training.metrics import accuracy_of, logits_of, loss_of
 
+# Batches in a row that Lightning does not see one by one: its own work for each would be a tenth of a small network's.
+_AT_ONCE = 32
+
 
 class Batches:
     """Shuffled row numbers of tensors that are in memory already: no workers, no copies, no collation.
@@ -37,16 +40,25 @@ class Batches:
             raise TrainingError(f"{samples} training samples are too few for {world} devices; give each at least 2")
         self.size = min(module.config.batch_size, self.share)
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """Batches of an epoch."""
         return self.share // self.size
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __len__(self) -> int:
+        return self.count if self.module.automatic_optimization else -(-self.count // _AT_ONCE)
+
+    def __iter__(self) -> Iterator[Tensor | list[Tensor]]:
         module = self.module
         generator = torch.Generator().manual_seed(module.config.seed * 1_000_003 + module.current_epoch)
         order = torch.randperm(len(module.y), generator=generator)
         order = order[module.trainer.global_rank :: module.trainer.world_size].to(module.y.device)
-        for step in range(len(self)):
-            yield order[step * self.size : (step + 1) * self.size]
+        batches = [order[step * self.size : (step + 1) * self.size] for step in range(self.count)]
+        if self.module.automatic_optimization:
+            yield from batches
+            return
+        for first in range(0, self.count, _AT_ONCE):
+            yield batches[first : first + _AT_ONCE]
 
 
 class QuantModule(pl.LightningModule):
@@ -55,6 +67,9 @@ class QuantModule(pl.LightningModule):
     def __init__(self, model: Network, data: Dataset, config: TrainConfig, hooks: Sequence[Hook] = ()) -> None:
         super().__init__()
         self.model, self.config, self.hooks = model, config, tuple(hooks)
+        # One device at full precision needs nothing of Lightning between two batches.
+        self.automatic_optimization = (config.devices, config.strategy, config.precision) != (1, "auto", "32-true")
+        self.batches = 0
         self.augmentation = augmentation_of(data, config)
         self.learned = nn.ModuleList(module for hook in self.hooks if (module := hook.module()) is not None)
         self.raw: Tensor | None = None
@@ -67,7 +82,9 @@ class QuantModule(pl.LightningModule):
         self.total = torch.zeros(())
 
     def train_dataloader(self) -> Batches:
-        return Batches(self)
+        batches = Batches(self)
+        self.batches = batches.count
+        return batches
 
     def configure_optimizers(self) -> Any:
         config = self.config
@@ -109,24 +126,40 @@ class QuantModule(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         del batch
+        if self.automatic_optimization:
+            self._set_rate(batch_idx)
+
+    def _set_rate(self, batches: int) -> None:
         if self.config.schedule != "cosine":
             return
-        progress = self._progress(batch_idx)
+        progress = self._progress(batches)
         for group in self.trainer.optimizers[0].param_groups:
             rate = self.config.learning_rate * group[SPEED]
             group["lr"] = rate * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def _progress(self, batches: int) -> float:
         """Share of the training that is done after ``batches`` of this epoch."""
-        return (self.current_epoch + batches / self.trainer.num_training_batches) / self.config.epochs
+        return (self.current_epoch + batches / self.batches) / self.config.epochs
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Tensor | list[Tensor], batch_idx: int) -> Tensor | None:
+        if isinstance(batch, Tensor):
+            return self._loss(batch, batch_idx)
+        optimizer = self.trainer.optimizers[0]
+        for number, rows in enumerate(batch, start=batch_idx * _AT_ONCE):
+            self._set_rate(number)
+            optimizer.zero_grad()
+            torch.autograd.backward(self._loss(rows, number))
+            optimizer.step()
+            self._stepped(number + 1)
+        return None
+
+    def _loss(self, batch: Tensor, number: int) -> Tensor:
         x, raw = self._samples(batch)
         logits, labels = self.model.classify(x), self.y[batch]
         loss = loss_of(logits, labels, self.config.loss, self.config.label_smoothing)
         if self.hooks:
             everything = None if self.augmentation else self.raw
-            step = Step(self.model, x, raw, labels, logits, self._progress(batch_idx), batch, everything)
+            step = Step(self.model, x, raw, labels, logits, self._progress(number), batch, everything)
             for hook in self.hooks:
                 loss = hook.loss(step, loss)
         self.total += loss.detach()
@@ -143,15 +176,19 @@ class QuantModule(pl.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         del outputs, batch
+        if self.automatic_optimization:
+            self._stepped(batch_idx + 1)
+
+    def _stepped(self, batches: int) -> None:
         self.model.clip_weights()
         for hook in self.hooks:
-            hook.stepped(self.model, self._progress(batch_idx + 1))
+            hook.stepped(self.model, self._progress(batches))
 
     def on_train_epoch_end(self) -> None:
         epoch = self.current_epoch
         if self.trainer.world_size > 1:
             self._agree()
-        train_loss = float(self.total) / max(1, self.trainer.num_training_batches)
+        train_loss = float(self.total) / max(1, self.batches)
         if not math.isfinite(train_loss):
             rate = f"{self.config.learning_rate:g}"
             raise TrainingError(f"epoch {epoch}: the loss is {train_loss}; lower learning_rate (now {rate}) or use wider types")
@@ -172,6 +209,9 @@ class QuantModule(pl.LightningModule):
             row["val_loss"] = train_loss
         self.history.append(row)
         self.log("val_loss", row["val_loss"])
+        if not self.automatic_optimization and self.config.schedule == "plateau":
+            scheduler: Any = self.lr_schedulers()
+            scheduler.step(row["val_loss"])
 
     def _agree(self) -> None:
         """Give all devices one loss and one state of normalisation, so that they judge the epoch alike."""
