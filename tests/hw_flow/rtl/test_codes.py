@@ -80,7 +80,9 @@ def test_codebooks_compile_bit_exactly(name: str, scale: str, per_channel: bool,
         assert code_bits(node.weights) <= int(name[-1])
 
 
-@pytest.mark.parametrize(("activation", "scale", "held"), [("UINT3", "float", 9), ("INT3", "power_of_two", 9), ("BIPOLAR", "float", 8)])
+@pytest.mark.parametrize(("activation", "scale", "held"), [
+    ("UINT3", "float", 9), ("INT3", "power_of_two", 9), ("BIPOLAR", "float", 8),
+])
 def test_accumulators_are_as_narrow_as_trained(activation: str, scale: str, held: int, tmp_path: Path) -> None:
     widths = {}
     for bound in (0, held):
