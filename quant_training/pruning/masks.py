@@ -30,12 +30,13 @@ def final_masks(model: Network, weights: list[Tensor], config: PruneConfig) -> l
 
     Raises
     ------
-    TrainingError : BIPOLAR weights, which have no zero, or a budget that cannot be met.
+    TrainingError : BIPOLAR or CODE weights, which need not have a zero, or a budget that cannot be met.
     """
     chosen = [config.layers is None or index in config.layers for index in range(len(weights))]
     for index, take in enumerate(chosen):
-        if take and model.bits.weights[index] == "BIPOLAR":
-            raise TrainingError(f"pruning: layer {index} has BIPOLAR weights, which have no zero; use TERNARY, leave it out with "
+        name = model.bits.weights[index]
+        if take and (name == "BIPOLAR" or name.startswith("CODE")):
+            raise TrainingError(f"pruning: layer {index} has {name} weights, which have no zero; use TERNARY, leave it out with "
                                 "layers, or prune channels")
     if config.pattern == "elements":
         return _elements(model, weights, chosen, config)

@@ -23,7 +23,7 @@ def flipped_weights(model: Network, rate: float, *, seed: int = 0) -> Iterator[i
 
     Raises
     ------
-    TrainingError : FLOAT weights, whose bits mean something else.
+    TrainingError : FLOAT or codebook weights, whose bits mean something else.
     """
     generator = torch.Generator().manual_seed(seed)
     kept: list[tuple[Any, Tensor]] = []
@@ -73,6 +73,8 @@ def flipped_activations(model: Network, rate: float, *, seed: int = 0) -> Iterat
 def _check(what: str, name: str) -> None:
     if name == "FLOAT":
         raise TrainingError(f"robustness: {what} is FLOAT; bits are flipped in quantised networks only")
+    if name.startswith(("CODE", "POW")):
+        raise TrainingError(f"robustness: {what} is {name}; flips of codes are not modelled, only those of integers")
 
 
 def _upset(values: Tensor, scale: Tensor, name: str, rate: float, generator: torch.Generator) -> tuple[Tensor, int]:
