@@ -27,7 +27,7 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for weights, settings and metrics.")],
     model: Annotated[str | None, typer.Option("--model", "-m", help="Preset: tfc, sfc, lfc, jet, kws, nid, digits.")] = None,
     bits: Annotated[str | None, typer.Option("--bits", "-b", help="Types of all layers, for example w2a2.")] = None,
-    data: Annotated[str | None, typer.Option("--data", "-d", help="digits, mnist, fashion-mnist, or a CSV or NPZ file.")] = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="Name, CSV or NPZ file, or folder of images.")] = None,
     data_folder: Annotated[Path | None, typer.Option("--data-folder", help="Where the data set's files lie.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", "-e", help="Epochs.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Of Adam.")] = None,
