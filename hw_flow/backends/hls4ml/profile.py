@@ -20,7 +20,7 @@ TRACES = Path("csim") / "traces.npz"
 # Values that traces keep, of all layers together.
 _KEPT = 1 << 22
 _TYPE = re.compile(r"(u?)(?:fixed|int)<(\d+)(?:,(-?\d+))?")
-_COLOURS = {"weights": "#d08a2e", "outputs": "#3b6ea5"}
+_COLOURS = {"weights": "#d08a2e", "scale": "#d08a2e", "outputs": "#3b6ea5"}
 
 
 class Row(BaseModel):
@@ -28,7 +28,7 @@ class Row(BaseModel):
 
     Attributes
     ----------
-    layer, what : name, and ``weights`` or ``outputs``.
+    layer, what : name, and ``weights``, ``scale`` or ``outputs``.
     type : fixed-point type.
     magnitudes : smallest, lower quartile, median, upper quartile and largest of what is not 0; empty if all is 0.
     zeros : share of zeros.
@@ -90,7 +90,7 @@ def _rows(layer: Layer, seen: FloatArray | None) -> list[Row]:
     for name, array in layer.arrays.items():
         if name in ("weight_data", "depthwise_data", "scale_data"):
             kind = layer.types["scale" if name == "scale_data" else "weight"]
-            rows.append(_row(layer.name, "weights", kind, array))
+            rows.append(_row(layer.name, "scale" if name == "scale_data" else "weights", kind, array))
     if seen is not None:
         rows.append(_row(layer.name, "outputs", layer.types["result"], seen))
     return rows
@@ -123,6 +123,7 @@ def draw(profile: Profile, title: str, path: Path) -> Path:
             axes.plot([middle, middle], [place - 0.25, place + 0.25], color="#222222", linewidth=1.2)
         axes.text(1.01, place, f"{row.type.split(',TRN')[0].split(',RND')[0].rstrip('>')}>  {row.zeros:.0%} zero", fontsize=7,
                   va="center", transform=axes.get_yaxis_transform())
+    axes.margins(x=0.03)
     axes.set_yticks(range(len(profile.rows)), [f"{row.layer} {row.what}" for row in profile.rows], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("power of two: grey the bits of the type, coloured the magnitudes that occur (box: quartiles)", fontsize=8)

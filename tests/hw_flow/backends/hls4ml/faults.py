@@ -36,12 +36,14 @@ def _signs(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 def bipolar_weights() -> Fault:
-    """Bipolar weights behind a Transpose, as Brevitas writes them, are quantised twice: to 0 and 1, and from there all to +1."""
+    """Behind a scaled and quantised input bipolar weights are quantised twice: to 0 and 1, and from there all to +1."""
     rng = np.random.default_rng(0)
     b = Builder(rng)
+    b.then("Mul", b.constant(np.full(1, 2.0)))
+    b.then("Sub", b.constant(np.full(1, 1.0)))
     b.head = _bipolar(b, b.head, 1.0)
-    b.then("MatMul", b.node("Transpose", [_bipolar(b, b.constant(_signs(rng, 4, 8)), 1.0)], perm=[1, 0])[0])
-    return Fault(b.model(8, [4]), _signs(rng, 8, 8))
+    b.then("MatMul", _bipolar(b, b.constant(_signs(rng, 8, 4)), 1.0))
+    return Fault(b.model(8, [4]), rng.choice([0.0, 1.0], size=(8, 8)))
 
 
 def negative_batch_norm() -> Fault:
@@ -101,14 +103,15 @@ def padded_pool() -> Fault:
     return Fault(_maps(b, (2, 5, 5), (2, 3, 3)), rng.integers(0, 4, (4, 2, 5, 5)).astype(np.float64))
 
 
-def dilated() -> Fault:
-    """A dilated convolution is computed as a dense one on a map of another size."""
+def ungrouped() -> Fault:
+    """A convolution that leaves the attribute ``group`` out, which ONNX takes as 1, stops the conversion."""
     rng = np.random.default_rng(6)
     b = Builder(rng)
     b.head = b.quant(b.head, 1.0, 4, signed=False)
     b.then("Conv", b.quant(b.constant(rng.integers(-3, 4, (2, 2, 3, 3))), 1.0, 3, narrow=True), kernel_shape=[3, 3],
-           dilations=[2, 2], pads=[2, 2, 2, 2], strides=[1, 1])
-    return Fault(_maps(b, (2, 6, 6), (2, 6, 6)), rng.integers(0, 16, (4, 2, 6, 6)).astype(np.float64))
+           dilations=[1, 1], pads=[1, 1, 1, 1], strides=[1, 1])
+    frames = rng.integers(0, 16, (4, 2, 6, 6)).astype(np.float64)
+    return Fault(_maps(b, (2, 6, 6), (2, 6, 6)), frames, crash="int() argument must be a string")
 
 
 def _maps(b: Builder, frame: tuple[int, ...], out: tuple[int, ...]) -> onnx.ModelProto:
@@ -119,4 +122,4 @@ def _maps(b: Builder, frame: tuple[int, ...], out: tuple[int, ...]) -> onnx.Mode
 
 
 FAULTS: dict[str, Callable[[], Fault]] = {maker.__name__: maker for maker in (
-    bipolar_weights, negative_batch_norm, wide_input, wide_accumulator, shifted_input, padded_pool, dilated)}
+    bipolar_weights, negative_batch_norm, wide_input, wide_accumulator, shifted_input, padded_pool, ungrouped)}
