@@ -37,7 +37,9 @@ def default(graph: Graph, bit_products: int = DEFAULT_BIT_PRODUCTS) -> FoldingPl
     """
     target = _LEAST_DEFAULT_CYCLES
     slowest = max(node_cycles(node, option, graph) for node in graph for option in options(node, graph))
-    while target < interval_cycles(graph, unfolded(graph)):
+    # No folding computes all products of a frame in fewer cycles than this, so the solver need not be asked.
+    least = max(interval_cycles(graph, unfolded(graph)), bit_products_of_frame(graph) / bit_products)
+    while target < least and target < slowest:
         target *= 2
     plan = for_cycles(graph, target, lean=True)
     while parallel_bits(graph, plan) > bit_products and target < slowest:
@@ -67,6 +69,12 @@ def parallel_bits(graph: Graph, folding: Folding) -> int:
         folding[node.name].pe * folding[node.name].simd * weight_bits(node) * graph.input_of(node).width
         for node in graph if isinstance(node, MVAU | VVAU)
     )
+
+
+def bit_products_of_frame(graph: Graph) -> int:
+    """One-bit products of all matrices in a frame."""
+    return sum(node_cycles(node, NodeFolding(1, 1), graph) * weight_bits(node) * graph.input_of(node).width
+               for node in graph if isinstance(node, MVAU | VVAU))
 
 
 def weight_bits(node: MVAU | VVAU) -> int:
