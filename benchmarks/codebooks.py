@@ -1,7 +1,7 @@
 """What codebook weights cost in hardware, beside plain integers: memories of folded layers, and unrolled layers.
 
-Gaussian weights, quantised as a network starts with. Memory: 256 words of 8 weights in LUTs and in block RAM, as themselves and as
-codes with the tables behind them. Unrolled: 16 x 16 with UINT4 inputs as constant logic, where powers of two are shifts.
+Gaussian weights, quantised as a network starts with. Memory: 256 words of 8 weights in LUTs and in block RAM, as themselves and
+as codes with the tables behind them. Unrolled: 16 x 16 with UINT4 inputs as constant logic, where powers of two are shifts.
 
     python benchmarks/codebooks.py [--types CODE3 POW4]
 """

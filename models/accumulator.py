@@ -33,12 +33,22 @@ class HeldIntQuant(DecoupledRescalingIntQuantWithInput):
 
     def forward(self, x: Tensor) -> Any:
         """Quantised weights with their scale, zero point and bits, and those before the clipping."""
-        return super().forward(x, torch.tensor(self.input_bits), self.input_signed)
+        return super().forward(x, torch.tensor(self.input_bits, device=x.device), self.input_signed)
 
     @torch.no_grad()
     def fit(self, weight: Tensor, scale: Tensor) -> None:
-        """Start from ``weight`` quantised with ``scale``, as far as the bound allows."""
+        """Start from ``weight [out, ...]`` quantised with ``scale``, as far as the bound allows.
+
+        Where it does not allow all, only the largest weights of an output stay, half as many as the bound has units: shrunk
+        together, all would round to zero, and nothing could be learned from there. ``weight`` changes in place.
+        """
         norm = self.pre_scaling_impl
+        limit = float(norm.calc_max_l1_norm(torch.tensor(self.input_bits, device=weight.device), self.input_signed))
+        rows = weight.flatten(1)
+        crowded = (rows / scale.reshape(-1, 1)).abs().sum(dim=1) > limit
+        kept = min(max(1, int(limit / 2)), rows.shape[1])
+        least = rows.abs().topk(kept, dim=1).values[:, -1:]
+        weight.mul_(((rows.abs() >= least) | ~crowded[:, None]).reshape(weight.shape))
         self.scaling_impl.value.copy_(torch.log2(scale).reshape(self.scaling_impl.value.shape))
         centred = weight + norm.pre_zero_point.get_zero_center(weight) if hasattr(norm, "pre_zero_point") else weight
         sums = centred.flatten(1).abs().sum(dim=1).clamp_min(1e-6)

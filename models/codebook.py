@@ -69,7 +69,7 @@ class CodebookQuant(nn.Module):
         wanted = (x / scale).clamp(float(levels[0]), float(levels[-1]))
         picked = levels[nearest(wanted.detach(), levels.detach())]
         passed = picked + (wanted - wanted.detach())  # in this order the value is exactly that of ``picked``
-        return passed * scale, scale, torch.zeros(()), torch.tensor(float(self.bit_width))
+        return passed * scale, scale, torch.zeros((), device=x.device), torch.tensor(float(self.bit_width), device=x.device)
 
     @torch.no_grad()
     def fit(self, weight: Tensor) -> None:
