@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,12 +31,15 @@ from hw_flow.steps import Steps
 from hw_flow.storage import digest, write_bytes, write_json
 
 if TYPE_CHECKING:
+    from hw_flow.backends.finn.importer import Placed
     from hw_flow.backends.finn.program import FinnProgram
     from hw_flow.backends.sizing import FifoSizing
     from hw_flow.fifo import Tick
     from hw_flow.ir.tensor import FloatArray, IntArray
     from hw_flow.report.schema import Report, Resources
 
+# Bits that no weight word has.
+_ANY_WIDTH = 1 << 30
 # How `BuildOptions` may fold; FINN solves for none of the others.
 _FOLDED_ELSEWHERE = {"target_latency": "--target-latency", "budget_luts": "--budget-luts", "budget_brams": "--budget-brams",
                      "budget_dsps": "--budget-dsps"}
@@ -108,6 +111,7 @@ class FinnBackend:
 def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, *, settings: FinnSettings, version: str, key: str,
            steps: Steps) -> Build:
     from hw_flow import fifo, folding, rtl
+    from hw_flow.backends.finn.modules import replacements
     from hw_flow.backends.finn.program import FOLDER, FinnProgram
     from hw_flow.backends.finn.project import complete
     from hw_flow.ir import save_graph
@@ -122,6 +126,7 @@ def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, 
         with steps("convert with FINN"), _log_kept(project / LOG, directory / LOG):
             answer = run_inside("convert", project / "request.json", timeout_s=settings.timeout_s, what=str(model),
                                 shown=directory / LOG)
+        shutil.rmtree(project / "scratch", ignore_errors=True)
         replace(request, model=Path("model.onnx"), output=Path(FOLDER)).save(project / "request.json")
         with steps("import FINN's graph"):
             program = FinnProgram.load(staging, name)
@@ -133,12 +138,16 @@ def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, 
             folding.write(staging / "folding.json", imported.folding)
             write_json(staging / "fifo.json", depths)
             rtl.emit(imported.graph, imported.folding, depths, staging / "rtl", name)
-            complete(project, program, depths)
+            write_json(project / "code.json", answer["code"])
+            complete(project, program, depths, answer["fifos"])
+            own = {one.finn for one in replacements(program, answer["code"])} if settings.simulate_rtl else set()
         stamp: dict[str, Any] = {
             "key": key, "backend": FinnBackend.name, "name": name, "model_file": model.name, "model_sha256": digest((content,)),
-            "notes": [*answer.get("notes", ()), *imported.folding.notes], "host_ops": _host_ops(program),
+            "notes": [*_notes(imported.placed, own, answer["code"]), *answer["notes"], *imported.folding.notes],
+            "host_ops": _host_ops(program),
             "target_cycles": request.target_cycles, "options": options.as_dict(), "finn": version,
-            "nodes": [{"finn": one.finn, "op_type": one.op_type, "node": one.node} for one in imported.placed],
+            "nodes": [{"finn": one.finn, "op_type": one.op_type, "node": one.node, "runs_on": _runs_on(one, own)}
+                      for one in imported.placed],
             "seconds": {**steps.seconds, **{f"FINN: {step}": spent for step, spent in answer["seconds"].items()}},
         }
         finish(directory, staging, options, stamp)
@@ -157,14 +166,31 @@ def _request(model: Path, project: Path, name: str, options: BuildOptions, setti
         styles = project / "specialize_layers.json"
         write_json(styles, {"Defaults": {}, **{node: {"preferred_impl_style": style} for node, style in settings.styles.items()}})
     clock_ns = 1000.0 / options.clock_mhz if options.clock_mhz is not None else settings.clock_ns
-    target = options.target_cycles
+    target, widest = options.target_cycles, settings.mvau_wwidth_max
     if options.fps is not None:
         target = max(1, int(1e9 / clock_ns / options.fps))
+    if options.unfold:
+        target, widest = 1, _ANY_WIDTH
     return Request(
         model=model, output=project, name=name, part=settings.part, board=settings.board, clock_ns=clock_ns,
         input_type=options.input_type, input_scale=None if scale is None else float(scale), classify=settings.classify,
         standalone_thresholds=settings.standalone_thresholds, styles_file=styles, folding_file=folding, target_cycles=target,
-        unfold=options.unfold, mvau_wwidth_max=settings.mvau_wwidth_max)
+        mvau_wwidth_max=widest)
+
+
+def _runs_on(placed: Placed, own: Collection[str]) -> str:
+    """What simulates a node of FINN's."""
+    if placed.node is None:
+        return "wire"
+    return "FINN's RTL" if placed.finn in own else "our kernel"
+
+
+def _notes(placed: Sequence[Placed], own: Collection[str], code: Mapping[str, Any]) -> list[str]:
+    stand_ins = sorted({one.finn for one in placed if one.node is not None and one.finn not in own})
+    notes = [f"simulated on FINN's own RTL: {', '.join(sorted(own)) or 'no node'};"
+             f" on our kernels: {', '.join(stand_ins) or 'no node'}"]
+    failed = [f"{node} ({made['error']})" for node, made in code.items() if "error" in made]
+    return notes + [f"FINN generates no code without a vendor tool for {one}" for one in failed]
 
 
 def _host_ops(program: FinnProgram) -> list[dict[str, str]]:

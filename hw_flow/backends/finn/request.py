@@ -24,7 +24,6 @@ class Request:
     standalone_thresholds : keep activations out of the matrix units, as the RTL matrix unit needs.
     styles_file, folding_file : FINN's JSON files, or None.
     target_cycles : cycles a frame that FINN folds for.
-    unfold : every node at full width.
     mvau_wwidth_max : bits of a weight word that FINN's folding stays below.
     """
 
@@ -41,7 +40,6 @@ class Request:
     styles_file: Path | None = None
     folding_file: Path | None = None
     target_cycles: int | None = None
-    unfold: bool = False
     mvau_wwidth_max: int = 36
 
     def save(self, path: Path) -> None:

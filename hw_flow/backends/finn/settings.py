@@ -26,7 +26,7 @@ class FinnSettings(BaseModel):
     standalone_thresholds : keep activations out of the matrix units, which FINN's RTL matrix unit needs.
     styles : ``hls`` or ``rtl`` by FINN's node name before specialisation (``MVAU_0``); FINN decides the others.
     mvau_wwidth_max : bits of a weight word that FINN's own folding stays below.
-    simulate_rtl : run FINN's own RTL modules in simulation where they verilate; false takes our kernels everywhere.
+    simulate_rtl : run FINN's own RTL modules in simulation, our kernels for the rest; false takes our kernels everywhere.
     timeout_s : seconds that FINN may take.
     """
 
@@ -39,7 +39,7 @@ class FinnSettings(BaseModel):
     standalone_thresholds: bool = False
     styles: dict[str, Literal["hls", "rtl"]] = Field(default_factory=dict)
     mvau_wwidth_max: int = Field(default=36, ge=1, le=4096)
-    simulate_rtl: bool = True
+    simulate_rtl: bool = False
     timeout_s: float = Field(default=1800.0, gt=0)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hw_flow.backends.finn.modules import mixed_design
 from hw_flow.backends.finn.process import run_inside
 from hw_flow.backends.finn.program import FOLDER, FinnProgram
 from hw_flow.backends.protocol import Build, Simulation
@@ -41,9 +42,12 @@ def simulate(
     assert isinstance(program, FinnProgram)
     with steps("quantise input"):
         integers = program.quantise_input(x)
+    design = build.design
+    if any(node["runs_on"] == "FINN's RTL" for node in build.stamp["nodes"]):
+        design = mixed_design(build.directory, program, design, build.folding)
     try:
         run = run_design(
-            program.graph, build.design, integers, stalls=stalls, seed=seed, trace=trace, profile=profile, steps=steps)
+            program.graph, design, integers, stalls=stalls, seed=seed, trace=trace, profile=profile, steps=steps)
     except StandstillError as error:
         raise FlowError(f"{build.directory}: {error}; report this bug") from error
     results, wrong = program.finish(run.outputs), run.wrong

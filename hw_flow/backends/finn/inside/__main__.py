@@ -40,7 +40,7 @@ def _convert(file: Path, answer: dict[str, Any]) -> None:
     request = Request.load(file)
     seconds = answer["seconds"]
     begin = time.perf_counter()
-    from hw_flow.backends.finn.inside import convert, describe
+    from hw_flow.backends.finn.inside import convert, describe, generate
 
     cfg = convert.configuration(request)
     from finn.builder import build_dataflow_steps  # noqa: F401 - loaded here so that its time is counted apart
@@ -54,6 +54,13 @@ def _convert(file: Path, answer: dict[str, Any]) -> None:
     seconds["fold"] = round(time.perf_counter() - begin, 3)
     model.save(str(request.output / "hardware.onnx"))
     describe.describe(model, request.output)
+    begin = time.perf_counter()
+    answer["notes"] = convert.remarks(model, request)
+    answer["code"] = generate.generate(model, request)
+    seconds["generate"] = round(time.perf_counter() - begin, 3)
+    begin = time.perf_counter()
+    answer |= generate.project(model, request, cfg)
+    seconds["project"] = round(time.perf_counter() - begin, 3)
 
 
 def _execute(file: Path, answer: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
     tried: list[tuple[Any, list[str]]] = []
     for streamline in (_plain, _branches):
         try:
-            converted = finn.step_convert_to_hw(streamline(_copy(model), cfg), cfg)
+            converted = finn.step_convert_to_hw(_averages(streamline(_copy(model), cfg)), cfg)
             converted = host_edges(finn.step_minimize_bit_width_initial(converted, cfg))
         except Exception as error:  # noqa: BLE001 - FINN's assertions and KeyErrors; the next way may do
             tried.append((None, [_told(error)]))
@@ -73,6 +74,19 @@ def fold(model: Any, request: Request, cfg: Any) -> Any:
         model = finn.step_apply_folding_config(model, cfg)
     model = finn.step_minimize_bit_width(model, cfg)
     return finn.step_transpose_decomposition(model, cfg)
+
+
+def remarks(model: Any, request: Request) -> list[str]:
+    """What the user should know of the folding: FINN says nothing where it has none, and skips entries of unknown nodes."""
+    if request.folding_file is None:
+        return [] if request.target_cycles is not None else [
+            "no folding given: FINN's default, one operation a cycle in every node; choose with --target-cycles or --folding"]
+    given = json.loads(request.folding_file.read_text(encoding="utf-8"))
+    known = {node.name for node in model.graph.node}
+    unknown = [name for name in given if name not in known and name != "Defaults"]
+    silent = [node.name for node in model.graph.node if node.name not in given]
+    return ([f"folding file: ignored {', '.join(unknown)}, which FINN's graph does not have"] if unknown else []) + (
+        [f"folding file: says nothing of {', '.join(silent)}, which keep FINN's default"] if silent else [])
 
 
 def reports(model: Any, cfg: Any) -> Any:
@@ -152,6 +166,22 @@ def _settled(model: Any) -> Any:
             model = model.transform(transformation)
         model = model.transform(InferDataTypes()).transform(InferDataLayouts())
     return model.transform(absorb.AbsorbScalarMulAddIntoTopK()).transform(InferDataLayouts())
+
+
+def _averages(model: Any) -> Any:
+    """``model`` with averages of whole maps as sums, and their scale moved on into what follows; FINN leaves it in between."""
+    if not model.get_nodes_by_op_type("GlobalAveragePool"):
+        return model
+    from finn.transformation.fpgadataflow.convert_to_hw.global_acc_pool import InferGlobalAccPoolLayer
+    from finn.transformation.streamline import Streamline, absorb
+    from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
+    from qonnx.transformation.infer_data_layouts import InferDataLayouts
+    from qonnx.transformation.infer_datatypes import InferDataTypes
+
+    for transformation in (InferDataLayouts(), InferGlobalAccPoolLayer(), absorb.AbsorbConsecutiveTransposes(), Streamline(),
+                           RoundAndClipThresholds(), absorb.AbsorbScalarMulAddIntoTopK(), InferDataTypes(), InferDataLayouts()):
+        model = model.transform(transformation)
+    return model
 
 
 def _forks(model: Any) -> bool:
