@@ -21,8 +21,8 @@ _DIRECT_TABLE_DEPTH = 256
 _FLAT_BITS = 2
 # Products of wider operands go to DSP blocks: a LUT product of two 5-bit operands costs about 45 LUTs.
 _LUT_PRODUCT_BITS = 4
-# Codes of weights: one LUT a bit of the level, or half of one.
-_CODE_BITS, _SHARED_LUT_INPUTS = 6, 5
+# Bits of a code that one LUT makes a bit of the level of.
+_CODE_BITS = 6
 # Larger matrices are written as constant logic only where that is asked for: synthesis takes tens of minutes.
 _CONSTANT_WEIGHTS = 8192
 
@@ -53,13 +53,12 @@ def weight_style(folding: NodeFolding, words: int, width: int) -> Style:
 def coded_weights(folding: NodeFolding, shape: tuple[int, ...], width: int, bits: int) -> bool:
     """Whether a memory of weights ``(words, lanes)`` of ``width`` bits holds codes of ``bits`` bits instead.
 
-    Where the smaller memory saves more than the tables of all lanes take: two bits of a level of up to 32 share a 6-input LUT.
+    Where the smaller memory saves more than the tables of all lanes take: a 6-input LUT for each bit, as measured.
     """
     words, lanes = shape
     if words < 2 or bits >= width or bits > _CODE_BITS:
         return False
-    table = lanes * width * (1.0 if bits > _SHARED_LUT_INPUTS else 0.5)
-    return _memory_price(folding, words, lanes * bits) + table < _memory_price(folding, words, lanes * width)
+    return _memory_price(folding, words, lanes * bits) + lanes * width < _memory_price(folding, words, lanes * width)
 
 
 def _memory_price(folding: NodeFolding, words: int, width: int) -> float:

@@ -37,7 +37,7 @@ def _graph(seed: int, levels: list[int], shape: tuple[int, int], out: str | None
 def test_units_with_codes_compute_the_same(tmp_path: Path) -> None:
     cases = {
         "lut": ("code3", (16, 12), NodeFolding(1, 1, "distributed"), None), "act": ("pow4", (16, 24), NodeFolding(2, 1), "UINT3"),
-        "block": ("code2", (24, 64), NodeFolding(2, 4, "block"), None),
+        "block": ("code2", (24, 64), NodeFolding(2, 8, "block"), None),
     }
     units = []
     for name, (levels, shape, folding, out) in cases.items():
