@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from math import ceil, gcd
 
 import numpy as np
@@ -95,7 +95,7 @@ def memories(node: Node, folding: NodeFolding, graph: Graph) -> list[tuple[str, 
         case MVAU() | VVAU():
             products = folding.pe * folding.simd
             words, bits = node.weights.size // products, int(DataType[node.weight_dtype].bitwidth())
-            codes = code_bits(node.weights)
+            codes = _code_bits(node)
             width = products * (codes if coded_weights(folding, (words, products), bits, codes) else bits)
             return [(weight_style(folding, words, width), words, width)] if words > 1 else []
         case SlidingWindow():
@@ -115,6 +115,12 @@ def memories(node: Node, folding: NodeFolding, graph: Graph) -> list[tuple[str, 
             return [(weight_style(folding, words, graph.output_of(node).width), words, graph.output_of(node).width)] * folding.pe
         case _:
             return []
+
+
+@lru_cache(maxsize=64)
+def _code_bits(node: MVAU | VVAU) -> int:
+    """`code_bits` of a node's weights: a search asks for every folding, and large matrices take long to sort."""
+    return code_bits(node.weights)
 
 
 def dsp_products(node: Node, folding: NodeFolding, graph: Graph) -> int:
