@@ -46,6 +46,8 @@ def check_node(node: Node, folding: NodeFolding, graph: Graph) -> None:
             raise FlowError(f"{node.name}: parallel_window with SIMD {folding.simd}; in front of a dense node it needs SIMD "
                             f"{channels}, all channels")
     for key, value in (("pipeline_levels", folding.pipeline_levels), ("pipeline_stages", folding.pipeline_stages)):
+        if value and folding.style == "memory":
+            raise FlowError(f"{node.name}: {key} {value} with style 'memory', which is no constant logic; leave one out")
         if value and not (isinstance(node, MVAU) and (folding.pe, folding.simd) == (node.mh, node.mw)):
             raise FlowError(f"{node.name}: {key} {value} on a {kind} that is no constant logic; only an MVAU with PE = MH and "
                             "SIMD = MW becomes that")

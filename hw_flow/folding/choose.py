@@ -52,11 +52,12 @@ def default(graph: Graph, bit_products: int = DEFAULT_BIT_PRODUCTS) -> FoldingPl
 
 
 def complete(graph: Graph, given: Mapping[str, NodeFolding]) -> FoldingPlan:
-    """Fold the nodes that ``given`` leaves out so that they keep the interval of those it names."""
+    """Fold the nodes that ``given`` leaves out so that they keep the interval of those it names, or the least that they can."""
     missing = [node for node in graph if node.name not in given]
     if not missing:
         return FoldingPlan({node.name: given[node.name] for node in graph})
-    target = max(node_cycles(node, given[node.name], graph) for node in graph if node.name in given)
+    target = max(min(node_cycles(node, choice, graph) for choice in ([given[node.name]] if node.name in given
+                                                                     else options(node, graph))) for node in graph)
     plan = for_cycles(graph, target, given)
     notes = tuple(f"{node.name}: no folding given, {describe(node, plan[node.name])} chosen to keep {target} cycles a frame"
                   for node in missing)

@@ -197,7 +197,7 @@ def _node(node: Node, key: str, values: Mapping[str, object], limits: Mapping[st
 
 def _pools(graph: Graph, given: Mapping[str, NodeFolding], entries: Mapping[str, Any]) -> dict[str, NodeFolding]:
     """FINN's files give a pool no SIMD: it takes all taps at once behind a parallel window."""
-    told = {our_name(key) for key, values in entries.items() if "SIMD" in values}
+    told = {our_name(key) for key, values in entries.items() if isinstance(values, Mapping) and "SIMD" in values}
     result = {}
     for node in graph:
         window = graph.producer(node.inputs[0])

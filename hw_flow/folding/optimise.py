@@ -14,11 +14,14 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from hw_flow.errors import FlowError
+
 Costs = NDArray[np.float64]
 
 # Entries of a table beyond which the solver takes over.
 _TABLE = 20_000_000
 _MILP_SECONDS = 120.0
+_OUT_OF_TIME = 1  # status of scipy's `milp`
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,14 @@ def cheapest(problem: Problem, weights: Sequence[float]) -> list[int] | None:
 
 
 def within(problem: Problem, weights: Sequence[float], limits: Sequence[float]) -> list[int] | None:
-    """Option of each node at the least weighted cost among those with no kind of cost above ``limits``; None if there is none."""
+    """Option of each node at the least weighted cost among those with no kind of cost above ``limits``; None if there is none.
+
+    After two minutes the solver gives the best it has.
+
+    Raises
+    ------
+    FlowError : it has none by then.
+    """
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array
 
@@ -86,15 +96,21 @@ def within(problem: Problem, weights: Sequence[float], limits: Sequence[float]) 
         count += len(a)
     matrix = coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))), shape=(constraints, count)).tocsr()
     costs = np.concatenate(columns)
+    # Options of a node that are infinite fit nothing.
+    legal = np.isfinite(costs).all(axis=1)
+    costs[~legal] = 0
     rules = [LinearConstraint(matrix, right, right)]
     limited = [kind for kind, limit in enumerate(limits) if np.isfinite(limit)]
     if limited:
         rules.append(LinearConstraint(costs[:, limited].T, -np.inf, np.asarray(limits)[limited]))
     integral = np.zeros(count)
     integral[:starts[-1]] = 1
-    result = milp(costs @ np.asarray(weights), integrality=integral, bounds=Bounds(0, 1), constraints=rules,
+    result = milp(costs @ np.asarray(weights), integrality=integral, bounds=Bounds(0, legal.astype(float)), constraints=rules,
                   options={"time_limit": _MILP_SECONDS, "mip_rel_gap": 0.0})
     if result.x is None:
+        if result.status == _OUT_OF_TIME:
+            raise FlowError(f"no folding within the limits was found or ruled out in {_MILP_SECONDS:g} s; give wider limits or a "
+                            "folding file")
         return None
     return [int(np.argmax(result.x[starts[node]:starts[node] + size])) for node, size in enumerate(sizes)]
 

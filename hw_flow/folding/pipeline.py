@@ -37,6 +37,6 @@ def pipelined(graph: Graph, plan: FoldingPlan, levels: int) -> FoldingPlan:
     for node in graph:
         own = plan[node.name]
         unfolded = isinstance(node, MVAU) and (own.pe, own.simd) == (node.mh, node.mw)
-        if unfolded and not own.pipeline_levels and not own.pipeline_stages:
+        if unfolded and own.style != "memory" and not own.pipeline_levels and not own.pipeline_stages:
             nodes[node.name] = replace(own, pipeline_levels=levels)
     return replace(plan, nodes=nodes)

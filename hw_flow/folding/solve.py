@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import isfinite
 
 from hw_flow.errors import FlowError
 from hw_flow.folding.explain import bottleneck
@@ -15,6 +16,7 @@ from hw_flow.ir import Graph
 
 # Runs of the performance model with which a search for a latency may look for something cheaper.
 _LATENCY_RUNS = 200
+
 
 def for_cycles(graph: Graph, target: int, fixed: Mapping[str, NodeFolding] | None = None, *, lean: bool = False) -> FoldingPlan:
     """The folding that needs least by the cost model and has no node slower than ``target`` cycles a frame.
@@ -45,7 +47,10 @@ def for_rate(graph: Graph, fps: float, clock_mhz: float) -> FoldingPlan:
     """
     if not (fps > 0 and clock_mhz > 0):
         raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz; give positive numbers")
-    target = int(clock_mhz * 1e6 / fps)
+    allowed = clock_mhz * 1e6 / fps
+    if not isfinite(allowed):
+        raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz leave no finite number of cycles a frame; give others")
+    target = int(allowed)
     if target < 1:
         raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz leave less than a cycle a frame; give a faster clock")
     plan = for_cycles(graph, target)

@@ -15,7 +15,7 @@ from hw_flow.folding.explain import bottleneck, describe
 from hw_flow.folding.optimise import Costs, Problem, cheapest, within
 from hw_flow.folding.rules import input_lanes, node_cycles, options, output_lanes
 from hw_flow.folding.values import PRICES, Folding, FoldingPlan, NodeFolding
-from hw_flow.ir import MVAU, VVAU, Graph, Node, SlidingWindow
+from hw_flow.ir import MVAU, VVAU, Graph, Multiply, Node, Requantise, SlidingWindow
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Space:
         found = options(node, self.graph)
         if self.budget.brams is not None:
             found = [replace(choice, ram_style=style) for choice in found for style in ("distributed", "block")]
-        if self.budget.dsps is not None and isinstance(node, MVAU | VVAU):
+        if self.budget.dsps is not None and isinstance(node, MVAU | VVAU | Multiply | Requantise):
             found = [replace(choice, res_type=kind) for choice in found for kind in ("lut", "dsp")]
         return found
 

@@ -81,6 +81,14 @@ def test_a_node_left_out_is_folded_and_said(tmp_path):
         "LabelSelect_0: no folding given, PE 1 chosen to keep 64 cycles a frame")
 
 
+def test_a_node_left_out_that_cannot_keep_the_interval_takes_its_least(tmp_path):
+    graph = convolutions(6, (2, 4), label=4)
+    plan = folding.read(save(tmp_path / "f.json", {"MVAU_1": {"PE": 4, "SIMD": 144}, "IODMA_hls_0": 5}), graph)
+    folding.check(graph, plan)
+    assert plan["MVAU_1"] == NodeFolding(4, 144)
+    assert folding.interval_cycles(graph, plan) == folding.interval_cycles(graph, folding.unfolded(graph)) == 36
+
+
 @pytest.mark.parametrize(("content", "text"), [
     ("{", "not JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1)); give a FINN folding JSON"),
     ([1], 'holds a list, not an object; give {"MVAU_0": {"PE": 4, "SIMD": 8}}'),
@@ -120,6 +128,8 @@ def test_pipelines_of_constant_logic(tmp_path):
 @pytest.mark.parametrize(("values", "text"), [
     ({"PE": 6, "SIMD": 16, "pipeline_levels": 2},
      "pipeline_levels 2 on a MVAU that is no constant logic; only an MVAU with PE = MH and SIMD = MW becomes that"),
+    ({"PE": 12, "SIMD": 16, "style": "memory", "pipeline_levels": 2},
+     "pipeline_levels 2 with style 'memory', which is no constant logic; leave one out"),
     ({"PE": 12, "SIMD": 16, "pipeline_stages": -1}, "pipeline_stages -1; give at least 1, or 0 for the default"),
     ({"PE": 12, "SIMD": 16, "pipeline_levels": 2, "pipeline_stages": 1},
      "pipeline_levels and pipeline_stages contradict each other; give one"),

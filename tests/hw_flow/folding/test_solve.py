@@ -10,6 +10,7 @@ from hw_flow.cost import total
 from hw_flow.errors import FlowError
 from hw_flow.folding import Budget, NodeFolding
 from hw_flow.folding.optimise import Problem, cheapest, within
+from hw_flow.ir import Multiply
 from tests.hw_flow.graphs import mlp
 from tests.hw_flow.maps import Builder, convolutions, residual
 
@@ -119,6 +120,8 @@ def test_frames_per_second_at_a_clock():
     text = r"^200,000,000 frames a second at 100 MHz leave less than a cycle a frame; give a faster clock$"
     with pytest.raises(FlowError, match=text):
         folding.for_rate(graph, 2e8, 100)
+    with pytest.raises(FlowError, match=r"^5 frames a second at inf MHz leave no finite number of cycles a frame; give others$"):
+        folding.for_rate(graph, 5, float("inf"))
 
 
 def test_latency():
@@ -139,6 +142,24 @@ def test_block_memories_can_be_limited():
     without = folding.for_budget(graph, Budget(brams=0))
     assert total(graph, without).brams == 0
     assert {own.ram_style for name, own in without.items() if name.startswith("MVAU")} == {"distributed"}
+
+
+def test_every_multiplier_can_be_made_of_luts():
+    builder = Builder(np.random.default_rng(2))
+    x = builder.input((8,), "UINT8")
+    graph = builder.graph(builder.add(Multiply, (x, x), "UINT16"))
+    assert total(graph, folding.for_cycles(graph, 8)).dsps > 0
+    assert total(graph, folding.for_budget(graph, Budget(dsps=0))).dsps == 0
+
+
+def test_a_budget_for_taps_that_no_window_makes():
+    builder = Builder(np.random.default_rng(3))
+    graph = builder.graph(builder.depthwise(builder.input((4, 4, 8), "UINT4"), 4))
+    plans = list(every(graph))
+    for plan in plans:
+        budget = Budget(luts=int(np.ceil(total(graph, plan).luts)))
+        best = min(folding.interval_cycles(graph, own) for own in plans if total(graph, own).luts <= budget.luts)
+        assert folding.interval_cycles(graph, folding.for_budget(graph, budget)) == best
 
 
 def test_a_budget_that_is_too_small_says_what_is_needed():
