@@ -150,13 +150,13 @@ def code_digest(rooms: tuple[str, ...] = _ROOMS) -> str:
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path, remedy: str = "give another --output") -> Iterator[None]:
     """Hold the directory against a second process; the lock ends with its process, however that ends."""
     with ExitStack() as held:
         try:
             held.enter_context(storage.locked(directory / LOCK))
         except OSError as error:
-            raise FlowError(f"{directory}: cannot be written ({error.strerror}); give another --output") from error
+            raise FlowError(f"{directory}: cannot be written ({error.strerror}); {remedy}") from error
         yield
 
 
@@ -235,6 +235,8 @@ def _remove(path: Path) -> None:
 
 def stamp_of(directory: Path) -> dict[str, Any]:
     """The stamp of a complete build; FlowError if ``directory`` is none."""
+    if directory.is_file():
+        raise FlowError(f"{directory}: a file, no build directory; give what `bitwright build` made")
     if not directory.is_dir():
         raise FlowError(f"{directory}: no such build directory; run `bitwright build MODEL.onnx --output {directory}` first")
     if not (directory / STAMP).is_file():

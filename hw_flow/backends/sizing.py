@@ -96,11 +96,12 @@ def size(build: Build, *, frames: int, seed: int, steps: Steps, progress: Callab
     """
     from hw_flow import fifo
 
+    fifo.check_frames(frames)
     known = sized(build)
     if known is not None and (known.frames, known.seed) == (frames, seed):
         return known
     graph, plan = build.graph, build.folding
-    with locked(build.directory):
+    with locked(build.directory, "check its permissions, or build anew elsewhere"):
         stamp = current(build.directory, str(build.stamp["key"]))
         if stamp is None:
             raise FlowError(f"{build.directory}: was built anew meanwhile; size its FIFOs again")

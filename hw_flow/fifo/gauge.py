@@ -95,10 +95,15 @@ def gauge(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: 
     ------
     FlowError : the simulation contradicts the model: it locks up, is slower, or differs with stalls.
     """
-    if frames < 3:
-        raise FlowError(f"FIFO sizing with {frames} frames a run; give at least 3, or no interval shows")
+    check_frames(frames)
     return _Gauge(graph, folding, depths, directory, frames=frames, seed=seed, journal=journal,
                   progress=progress or _silent).search()
+
+
+def check_frames(frames: int) -> None:
+    """Raise FlowError if runs of so many frames show no interval."""
+    if frames < 3:
+        raise FlowError(f"FIFO sizing with {frames} frames a run; give at least 3, or no interval shows")
 
 
 class _Gauge:
