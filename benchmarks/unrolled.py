@@ -3,8 +3,8 @@
 Both compute matrix @ x for a new x in every cycle, with registers at the output and behind every second level of adders, and
 are synthesised by the same Yosys script for xc7, `synth_xilinx -flatten -nodsp`. Random matrices. da4ml's RTL is the cheaper
 of its two searches (any depth, and at most two adders above the fewest levels). `unit` is our whole unit with handshake and
-output register. The last rows are ours alone: pruned weights, and an MLP 16-64-32-32-5 with ternary weights and 2-bit
-activations, whole accelerator.
+output register. Rows without da4ml's figures are ours alone: more pruned weights, and an MLP 16-64-32-32-5 with ternary weights
+and 2-bit activations, whole accelerator.
 
     python benchmarks/unrolled.py [--cases binary int4] [--jobs 2]
 """
