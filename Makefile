@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@command -v g++ >/dev/null || { echo "make: g++ is missing; install it, for example 'apt-get install g++'" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,finn]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,finn,hls4ml,radio]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps finn-plus==1.6.1
 	touch $@
 

@@ -8,7 +8,7 @@ result at its end is not taken.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from typing import cast
 
 import numpy as np
@@ -33,15 +33,17 @@ from hw_flow.ir import (
     Slice,
     SlidingWindow,
     Thresholding,
-    Thresholds,
 )
 from hw_flow.ir.tensor import IntArray
-from hw_flow.rtl.choose import buffer_depth, buffer_style, constant_logic, flat_thresholds, multiplier, table_latency
+from hw_flow.rtl import encode
+from hw_flow.rtl.choose import buffer_depth, buffer_style, constant_logic, multiplier
 from hw_flow.rtl.constant import unit_logic
 from hw_flow.rtl.latency import Kind, dot_acc_latency
 from hw_flow.rtl.window import Geometry
-from hw_flow.rtl.wrappers.joins import digits
+from hw_flow.rtl.wrappers.joins import digits, result_limits
+from hw_flow.rtl.wrappers.matrix import ascending
 from hw_flow.rtl.wrappers.module import number_kind, weight_kind
+from hw_flow.rtl.wrappers.spatial import as_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +101,14 @@ def _(node: MVAU, graph: Graph, folding: NodeFolding, cut: bool) -> Kernel:
     gaps = np.ones((count, fold + folds - 1), dtype=np.int64)
     gaps[:, fold:] = fold
     step = np.arange(gaps.size).reshape(gaps.shape)
-    latency = 1 + _sum_latency(node, graph, folding) + _threshold_latency(node.thresholds, folds)
+    latency = 1 + _sum_latency(node, graph, folding) + _threshold_latency(node, graph, folding.pe)
     return Kernel(gaps.ravel(), (step[:, :fold].ravel(),), step[:, fold - 1:].ravel(), latency,
                   register=(1 if fold > 1 else 2) * cut)
 
 
 @kernel.register
 def _(node: VVAU, graph: Graph, folding: NodeFolding, cut: bool) -> Kernel:
-    folds = node.channels // folding.pe
-    latency = 1 + _sum_latency(node, graph, folding) + _threshold_latency(node.thresholds, folds)
+    latency = 1 + _sum_latency(node, graph, folding) + _threshold_latency(node, graph, folding.pe)
     return _reduce(node, graph, folding, latency, register=(1 if node.taps > folding.simd else 2) * cut)
 
 
@@ -226,34 +227,34 @@ def _sum_latency(node: MVAU | VVAU, graph: Graph, folding: NodeFolding) -> int:
 
 
 def _element_latency(node: Node, graph: Graph, folding: NodeFolding) -> int:
-    folds = graph.input_of(node).channels // folding.pe
+    after = _threshold_latency(node, graph, folding.pe)
     match node:
         case Thresholding():
-            return _threshold_latency(node.thresholds, folds)
+            return after
         case Add():
             terms = sum(len(digits(factor)) for factor in node.coefficients)
-            return max(1, (terms - 1).bit_length()) + _threshold_latency(node.thresholds, folds)
+            return max(1, (terms - 1).bit_length()) + after
         case Multiply():
-            return 2 + _threshold_latency(node.thresholds, folds)
+            return 2 + after
         case Lookup():
             return 1
         case _:
             return 4
 
 
-def _threshold_latency(thresholds: Thresholds | None, folds: int) -> int:
-    """Cycles of ``bw_threshold``, by the same rules as `hw_flow.rtl.encode` builds its tables."""
-    if thresholds is None:
-        return 0
-    step = thresholds.step // 2 or 1 if thresholds.base == -1 and thresholds.step == 2 else thresholds.step
-    bits = max(1, (thresholds.levels * step).bit_length())
-    rows = np.broadcast_to(thresholds.values, (len(thresholds.descending), thresholds.levels))
-    if len(rows) > 1 and len(rows) % folds == 0:
-        # Folds with the same thresholds share a table.
-        same = rows.reshape(folds, -1), thresholds.descending.reshape(folds, -1)
-        folds = folds if any((part != part[:1]).any() for part in same) else 1
-    elif len(rows) == 1:
-        folds = 1
-    flat = flat_thresholds(bits)
-    stages = 1 if flat else bits
-    return stages * (1 + table_latency(folds if flat else folds << (bits - 1)))
+@lru_cache(maxsize=128)
+def _threshold_latency(node: Node, graph: Graph, pe: int) -> int:
+    """Cycles of ``bw_threshold`` with the table that is emitted for ``node``, 0 without thresholds."""
+    match node:
+        case MVAU():
+            table = encode.table_of_mvau(ascending(node), graph, pe)
+        case VVAU():
+            table = encode.table_of_mvau(ascending(as_matrix(node)), graph, pe)
+        case Thresholding():
+            table = encode.table_of_thresholding(node, graph, pe)
+        case Add() | Multiply() if node.thresholds is not None:
+            table = encode.table_of_values(node.thresholds, graph.output_of(node), *result_limits(node, graph), pe=pe,
+                                           name=node.name)
+        case _:
+            table = None
+    return 0 if table is None else table.cycles

@@ -50,6 +50,11 @@ class Table:
         fold = (self.folds - 1).bit_length()
         return max(1, fold + (0 if self.flat else self.bits - 1))
 
+    @property
+    def cycles(self) -> int:
+        """Latency of ``bw_threshold`` with this table."""
+        return (1 if self.flat else self.bits) * (1 + self.latency)
+
 
 def signed_width(low: int, high: int) -> int:
     """Bits of two's complement that hold ``low`` and ``high``."""

@@ -36,7 +36,8 @@ def test_what_was_used_longest_ago_goes_first(root: Path) -> None:
     new = entry(root, "sim/models/c", 900, 2)
     fresh = entry(root, "synth/d", 1000, 0.5)
     assert caches.usage() == {
-        "builds": (1, 300), "synth": (2, 1500), "sim/models": (1, 900), "sim/runtime": (0, 0), "data": (0, 0)}
+        "builds": (1, 300), "synth": (2, 1500), "sim/models": (1, 900), "sim/runtime": (0, 0), "data": (0, 0),
+        "finn": (0, 0)}
     assert caches.trim(2000) == (2, 800)
     assert [path.exists() for path in (older, old, new, fresh)] == [False, False, True, True]
     assert caches.trim(0) == (1, 900)

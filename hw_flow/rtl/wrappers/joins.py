@@ -18,8 +18,7 @@ from hw_flow.rtl.wrappers.module import Module, instance, node_module, stream_na
 def add_module(node: Add, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
     """A weighted sum; it has no output register."""
     sources, pe = _sources(node, graph), folding.pe
-    ends = [[factor * limit for limit in tensor.limits] for factor, tensor in zip(node.coefficients, sources, strict=True)]
-    low, high = sum(min(end) for end in ends), sum(max(end) for end in ends)
+    low, high = result_limits(node, graph)
     # Every partial sum is right modulo 2^width.
     width = encode.signed_width(low, high)
     terms = [(index, shift, minus) for index, factor in enumerate(node.coefficients) for shift, minus in digits(factor)]
@@ -40,14 +39,24 @@ def add_module(node: Add, graph: Graph, folding: NodeFolding, module: str, cut: 
                       parameters=parameters, body=body, ports={**_joined(len(sources)), "data_i": "term"})
 
 
+def result_limits(node: Add | Multiply, graph: Graph) -> tuple[int, int]:
+    """Smallest and largest sum or product, before thresholds."""
+    limits = [tensor.limits for tensor in _sources(node, graph)]
+    if isinstance(node, Add):
+        ends = [[factor * limit for limit in own] for factor, own in zip(node.coefficients, limits, strict=True)]
+        return sum(min(end) for end in ends), sum(max(end) for end in ends)
+    products = [a * b for a in limits[0] for b in limits[1]]
+    if node.inputs[0] == node.inputs[1]:
+        low, high = limits[0]
+        products = [low * low, high * high, max(0, low, -high) ** 2]
+    return min(products), max(products)
+
+
 @node_module.register
 def multiply_module(node: Multiply, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
     """A product; it has no output register."""
     sources, pe = _sources(node, graph), folding.pe
-    products = [a * b for a in sources[0].limits for b in sources[1].limits]
-    if node.inputs[0] == node.inputs[1]:
-        low, high = sources[0].limits
-        products = [low * low, high * high, max(0, low, -high) ** 2]
+    limits = result_limits(node, graph)
     widths = [signed_bits(tensor) for tensor in sources]
     # The product takes a partial sum for each bit of the second operand.
     first, second = (0, 1) if widths[0] >= widths[1] else (1, 0)
@@ -57,11 +66,11 @@ def multiply_module(node: Multiply, graph: Graph, folding: NodeFolding, module: 
                  *signed_lines(name, f"s{index}_data_i", sources[index], pe, width=widths[index])]
     parameters: dict[str, object] = {
         "Pe": pe, "AWidth": widths[first], "BWidth": widths[second],
-        "SumWidth": encode.signed_width(min(products), max(products)),
+        "SumWidth": encode.signed_width(*limits),
         "Mul": f"bw_pkg::{multiplier(folding, sources[0].width, sources[1].width)}",
     }
     what = f"{node.name}: {sources[0].dtype} x {sources[1].dtype}"
-    return _activated(node, node.thresholds, graph, pe=pe, limits=(min(products), max(products)), module=module,
+    return _activated(node, node.thresholds, graph, pe=pe, limits=limits, module=module,
                       kernel="bw_multiply", what=what, parameters=parameters, body=body,
                       ports={**_joined(2), "data_i": None, "a_i": "a", "b_i": "b"})
 

@@ -26,6 +26,12 @@ def mvau_module(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut
     return matrix_unit(node, graph, folding, module, kind="mvau", shape=shape, lanes=folding.simd, cut=cut)
 
 
+def ascending(node: MVAU) -> MVAU:
+    """``node`` as it is built: `encode.straighten`, unless negated rows need levels that a codebook does not have."""
+    found = encode.straighten(node)
+    return node if found is not node and code_bits(found.weights) > code_bits(node.weights) else found
+
+
 def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, kind: str, shape: Mapping[str, object],
                 lanes: int, cut: bool) -> Module:
     """A unit of dot products with its weights and thresholds.
@@ -36,10 +42,7 @@ def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, 
     shape : parameters that give the kernel its shape.
     lanes : elements of an input beat.
     """
-    ascending = encode.straighten(node)
-    # Negated rows may need levels that a codebook does not have.
-    if code_bits(ascending.weights) <= code_bits(node.weights):
-        node = ascending
+    node = ascending(node)
     source, out = graph.input_of(node), graph.output_of(node)
     pe, simd = folding.pe, folding.simd
     weight_type = DataType[node.weight_dtype]

@@ -13,10 +13,14 @@ from hw_flow.rtl.wrappers.module import Module, instance, node_module, number_ki
 @node_module.register
 def vvau_module(node: VVAU, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
     """A depthwise unit: a matrix unit whose lanes read different activations."""
-    matrix = MVAU(name=node.name, inputs=node.inputs, outputs=node.outputs, source=node.source, weights=node.weights,
-                  weight_dtype=node.weight_dtype, acc_dtype=node.acc_dtype, thresholds=node.thresholds)
-    return matrix_unit(matrix, graph, folding, module, kind="vvau", shape={"Channels": node.channels, "Taps": node.taps},
+    return matrix_unit(as_matrix(node), graph, folding, module, kind="vvau", shape={"Channels": node.channels, "Taps": node.taps},
                        lanes=folding.pe * folding.simd, cut=cut)
+
+
+def as_matrix(node: VVAU) -> MVAU:
+    """The matrix unit with the weights and thresholds of ``node``."""
+    return MVAU(name=node.name, inputs=node.inputs, outputs=node.outputs, source=node.source, weights=node.weights,
+                weight_dtype=node.weight_dtype, acc_dtype=node.acc_dtype, thresholds=node.thresholds)
 
 
 @node_module.register

@@ -13,7 +13,7 @@ from hw_flow.backends.simulation import difference
 from hw_flow.errors import FlowError
 from hw_flow.ir import execute
 from tests.hw_flow.graphs import mlp
-from tests.hw_flow.tiny import tiny
+from tests.hw_flow.tiny import tiny, tiny_folding
 
 
 def test_difference_names_frame_and_element():
@@ -30,7 +30,7 @@ def test_difference_names_frame_and_element():
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sim")
-    return api.build(tiny(folder / "tiny.onnx"), folder / "b", target_cycles=12)
+    return api.build(tiny(folder / "tiny.onnx"), folder / "b", folding=tiny_folding(folder / "folding.json"))
 
 
 def test_record_and_trace(build, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from hw_flow import fifo, folding, rtl
 from hw_flow.backends.simulation import compile_model
 from hw_flow.folding import NodeFolding
+from hw_flow.ir import MVAU, Thresholds
 from tests.hw_flow.graphs import mlp
 from tests.hw_flow.maps import Builder, convolutions, residual
 
@@ -25,6 +26,15 @@ def depthwise():
     return builder.graph(builder.matrix(builder.depthwise(window, 9), 6))
 
 
+def shared():
+    """Rows share their thresholds, but not the range that these are clipped to: the tables of all folds differ, and are deep."""
+    builder = Builder(np.random.default_rng(5))
+    x = builder.input((8,), "UINT4")
+    steps = Thresholds(np.sort(builder.rng.integers(-150, 150, (1, 15)), axis=1), np.array([False]), 0)
+    return builder.graph(builder.add(MVAU, (x,), "UINT4", weights=builder.rng.integers(-8, 8, (64, 8)), weight_dtype="INT4",
+                                     acc_dtype="INT11", thresholds=steps))
+
+
 def test_a_lone_matrix_by_hand():
     graph = mlp([16, 8], label=False)
     plan = {"MVAU_0": NodeFolding(2, 4)}
@@ -37,8 +47,8 @@ def test_a_lone_matrix_by_hand():
 
 @pytest.mark.parametrize(("graph", "target"), [
     (mlp([24, 16, 12, 6], inputs="UINT4"), 40), (convolutions(6, (2, 4, 6), pool=True, label=5), 700), (depthwise(), 800),
-    (residual(5, 4), 1000), (branches(), 500),
-], ids=["dense", "pool", "depthwise", "residual", "branches"])
+    (residual(5, 4), 1000), (branches(), 500), (shared(), 512),
+], ids=["dense", "pool", "depthwise", "residual", "branches", "shared"])
 def test_the_model_is_exact(graph, target, tmp_path):
     plan = folding.for_cycles(graph, target)
     depths = fifo.depths(graph, plan)

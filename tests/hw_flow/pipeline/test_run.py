@@ -15,14 +15,15 @@ from hw_flow.pipeline.config import RunConfig
 from hw_flow.pipeline.run import run
 from hw_flow.report import Report
 from sim.errors import SimError
-from tests.hw_flow.tiny import tiny
+from tests.hw_flow.tiny import tiny, tiny_folding
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     config = RunConfig(
-        name="tiny", model=tiny(folder / "tiny.onnx"), build={"target_cycles": 12}, simulate={"samples": 12, "stalls": True},
+        name="tiny", model=tiny(folder / "tiny.onnx"), build={"folding": tiny_folding(folder / "folding.json")},
+        simulate={"samples": 12, "stalls": True},
         synth={"targets": ["xc7"]})
     return config, folder / "out", run(config, folder / "out")
 
@@ -85,7 +86,7 @@ def test_a_killed_run_resumes(tmp_path):
 
 @pytest.mark.parametrize(("changes", "text"), [
     ({"synth": {"targets": ["xc9"]}}, "^synthesis target 'xc9' is not known; choose one of xc7, xcup, ecp5, ice40, generic$"),
-    ({"build": {"backend": "magic"}}, "^back end 'magic' is not known; choose one of rtl$"),
+    ({"build": {"backend": "magic"}}, "^back end 'magic' is not known; choose one of rtl, finn, hls4ml$"),
     ({"build": {"folding": "gone.json"}},
      r"^gone.json: cannot read the folding file \(No such file or directory\); check the path$"),
 ])
