@@ -12,7 +12,7 @@ Kind = Literal["Bipolar", "Ternary", "Signed", "Unsigned"]
 Multiplier = Literal["MulLut", "MulDsp"]
 Heights = tuple[int, ...]  # bits of each weight 2^k in a bit heap
 
-_COLUMNS = 48
+COLUMNS = 48  # bw_pkg::HeapColumns, the bits of a sum
 _MUL_CHAIN = 4
 _DSP_OPERAND = 25
 
@@ -33,7 +33,7 @@ def dot_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: int,
     planes = 2 + _heap_latency(_plane_heights(simd, act_width, weight_width))
     if act_kind == weight_kind or not bipolar:
         return planes
-    acts = 1 + _heap_latency((simd,) * act_width + (0,) * (_COLUMNS - act_width))
+    acts = 1 + _heap_latency((simd,) * act_width + (0,) * (COLUMNS - act_width))
     return 1 + max(planes, acts)
 
 
@@ -57,7 +57,7 @@ def _digits_are_cheaper(act_width: int, weight_width: int) -> bool:
 
 
 def _plane_heights(simd: int, act_width: int, weight_width: int) -> Heights:
-    heights = [0] * _COLUMNS
+    heights = [0] * COLUMNS
     for j, k in product(range(act_width), range(weight_width)):
         heights[j + k] += simd // 3 + simd % 3
         heights[j + k + 1] += simd // 3

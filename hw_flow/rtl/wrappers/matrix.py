@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from qonnx.core.datatype import DataType
 
+from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import MVAU, Graph
 from hw_flow.rtl import encode
 from hw_flow.rtl.choose import constant_logic, multiplier
 from hw_flow.rtl.codes import code_bits, weight_memory
+from hw_flow.rtl.latency import COLUMNS
 from hw_flow.rtl.memory import address_width
 from hw_flow.rtl.wrappers.activation import table_instance, table_module, table_parameters, table_wires
 from hw_flow.rtl.wrappers.constant import constant_unit
@@ -47,6 +49,10 @@ def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, 
     pe, simd = folding.pe, folding.simd
     weight_type = DataType[node.weight_dtype]
     weight_width = int(weight_type.bitwidth())
+    columns = source.width + weight_width + (simd - 1).bit_length() + 2
+    if columns > COLUMNS:
+        raise FlowError(f"{node.name}: {node.weight_dtype} by {source.dtype} with SIMD {simd} makes sums of {columns} bits; at"
+                        f" most {COLUMNS} are supported, use narrower types or a smaller SIMD")
     words = encode.weight_words(node, pe, simd)
     word_width = pe * simd * weight_width
     table = encode.table_of_mvau(node, graph, pe)

@@ -16,11 +16,20 @@ from hw_flow.ir import Graph, LabelSelect, Tensor, Thresholding, Thresholds
 from hw_flow.rtl import Design, emit
 from hw_flow.rtl.samples import chain, chain_folding
 from tests.hw_flow.graphs import mlp
-from tests.hw_flow.rtl.bench import bundle, check_all, graph_unit
+from tests.hw_flow.rtl.bench import bundle, check_all, graph_unit, matrix_graph
 
 
 def _files(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+def test_sums_wider_than_the_kernels_are_refused(tmp_path: Path) -> None:
+    graph = matrix_graph(np.random.default_rng(0), 2, 8, "INT16", "INT28", None)
+    emit(graph, {"MVAU_0": NodeFolding(1, 4)}, {}, tmp_path, "wide")
+    text = ("MVAU_0: INT16 by INT28 with SIMD 8 makes sums of 49 bits; at most 48 are supported, use narrower types or a smaller"
+            " SIMD")
+    with pytest.raises(FlowError, match=f"^{text}$"):
+        emit(graph, {"MVAU_0": NodeFolding(1, 8)}, {}, tmp_path, "wide")
 
 
 def test_same_input_gives_same_bytes(tmp_path: Path) -> None:
