@@ -23,7 +23,7 @@ class Resources:
     ----------
     luts : of a 6-input architecture.
     brams : block RAMs of 18 kbit.
-    dsps : DSP blocks, one a product.
+    dsps : DSP blocks; rows of a matrix may share them.
     """
 
     luts: float = 0.0

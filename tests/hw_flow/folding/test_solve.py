@@ -131,7 +131,7 @@ def test_latency():
         assert fifo.predict(graph, plan, fifo.depths(graph, plan), frames=1).latency_cycles <= target
         assert plan.notes[0].startswith("the first output comes after ")
     assert total(graph, slow).luts < total(graph, fast).luts
-    with pytest.raises(FlowError, match=r"^graph 'map': a latency of 3 cycles is out of reach; its least is \d+$"):
+    with pytest.raises(FlowError, match=r"^graph 'map': a latency of 3 cycles is out of reach; the least found is \d+$"):
         folding.for_latency(graph, 3)
 
 
