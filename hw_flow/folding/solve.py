@@ -86,7 +86,8 @@ def for_latency(graph: Graph, target: int) -> FoldingPlan:
     place = bisect_left(reachable, True, key=late)
     start: Folding = plans[reachable[place - 1]] if place else _earlier(space, space.plan(reachable[0]), latency, target)
     if not place and latency(start) > target:
-        raise FlowError(f"graph '{graph.name}': a latency of {target:,} cycles is out of reach; the least found is {latency(start):,}")
+        raise FlowError(f"graph '{graph.name}': a latency of {target:,} cycles is out of reach; the least found is"
+                        f" {latency(start):,}")
     nodes = _cheaper(space, start, latency, target)
     note = f"the first output comes after {latency(nodes):,} cycles, {target:,} were allowed"
     return FoldingPlan(nodes, (note, bottleneck(graph, nodes)))
