@@ -3,7 +3,7 @@
 import inspect
 
 from hw_flow import api
-from tests.hw_flow.tiny import tiny
+from tests.hw_flow.tiny import tiny, tiny_folding
 
 
 def test_synth_takes_its_target_by_that_name(tmp_path):
@@ -18,3 +18,10 @@ def test_synth_takes_its_target_by_that_name(tmp_path):
 def test_verbs_on_a_build_call_it_the_same():
     verbs = (api.simulate, api.simulation_record, api.synth, api.report)
     assert {next(iter(inspect.signature(verb).parameters)) for verb in verbs} == {"made"}
+
+
+def test_pipeline_levels_without_effect_are_noted(tmp_path):
+    note = "pipeline levels change nothing: no layer is unrolled to constant logic"
+    model, file = tiny(tmp_path / "tiny.onnx"), tiny_folding(tmp_path / "folding.json")
+    assert note in api.build(model, tmp_path / "folded", folding=file, pipeline_levels=3).notes
+    assert note not in api.build(model, tmp_path / "unfolded", unfold=True, pipeline_levels=3).notes

@@ -54,6 +54,8 @@ class Written:
     @staticmethod
     def of(result: Mapping[str, Any]) -> Written:
         """From the child's result."""
+        if not result["outputs"]:
+            raise FlowError("hls4ml: its graph has no output; end the network in a layer that hls4ml keeps")
         return Written(result["version"], int(result["outputs"][0]), dict(result["traced"]), list(result["layers"]))
 
 
