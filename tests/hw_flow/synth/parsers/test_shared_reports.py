@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from hw_flow.report.devices import find
 
 from hw_flow.errors import FlowError
+from hw_flow.report.devices import find
 from hw_flow.synth.parsers import ToolReport, parse
 
 pytestmark = pytest.mark.shared_data
