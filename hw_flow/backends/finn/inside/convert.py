@@ -40,7 +40,7 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
     from finn.builder import build_dataflow_steps as finn
     from qonnx.core.modelwrapper import ModelWrapper
 
-    model = ModelWrapper(str(request.model))
+    model = one_frame(ModelWrapper(str(request.model)))
     model = finn.step_tidy_up(finn.step_qonnx_to_finn(_declared(model, request), cfg), cfg)
     if request.classify:
         model = _classified(model)
@@ -58,6 +58,17 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
             return finn.step_create_dataflow_partition(converted, cfg)
         tried.append((converted, left))
     raise ConversionError(next((left[0] for converted, left in tried if converted is not None), tried[0][1][0]))
+
+
+def one_frame(model: Any) -> Any:
+    """The model with a batch of 1 where it has an open one, of which FINN makes 0 vectors and 0 cycles."""
+    edges = [*model.graph.input, *model.graph.output]
+    batches = [value.type.tensor_type.shape.dim[0] for value in edges if value.type.tensor_type.shape.dim]
+    if any(not batch.dim_value for batch in batches):
+        for batch in batches:
+            batch.dim_value = 1
+        del model.graph.value_info[:]
+    return model
 
 
 def fold(model: Any, request: Request, cfg: Any) -> Any:

@@ -1,0 +1,26 @@
+"""Open batches, of which FINN would make nothing."""
+
+from pathlib import Path
+
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hw_flow.backends.finn.inside.convert import one_frame
+from tests.hw_flow.tiny import tiny
+
+
+def test_an_open_batch_becomes_one_frame(tmp_path: Path) -> None:
+    model = ModelWrapper(str(tiny(tmp_path / "tiny.onnx")))
+    edges = [*model.graph.input, *model.graph.output]
+    for edge in edges:
+        edge.type.tensor_type.shape.dim[0].dim_param = "N"
+    one_frame(model)
+    assert [edge.type.tensor_type.shape.dim[0].dim_value for edge in edges] == [1, 1]
+    assert not model.graph.value_info
+
+
+def test_a_given_batch_stays(tmp_path: Path) -> None:
+    model = ModelWrapper(str(tiny(tmp_path / "tiny.onnx")))
+    for edge in (*model.graph.input, *model.graph.output):
+        edge.type.tensor_type.shape.dim[0].dim_value = 4
+    before = model.model.SerializeToString()
+    assert one_frame(model).model.SerializeToString() == before
