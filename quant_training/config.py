@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
+from quant_training.settings import one_line, read_mapping
 
 
 class DataConfig(BaseModel):
@@ -99,28 +100,9 @@ class TrainConfig(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise TrainingError(_one_line(error)) from error
+            raise TrainingError(one_line("training settings", error, TrainConfig)) from error
 
     @classmethod
     def from_yaml(cls, path: Path) -> TrainConfig:
         """Settings from a YAML file; paths in it are relative to the working directory."""
-        import yaml
-
-        try:
-            values = yaml.safe_load(path.read_text())
-        except FileNotFoundError as error:
-            raise TrainingError(f"{path}: no such file; give a YAML file with the settings of the training") from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise TrainingError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(values, dict):
-            raise TrainingError(f"{path}: is not a mapping; give at least model, bits and data")
-        return cls(**values)
-
-
-def _one_line(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = DataConfig.model_fields if where.startswith("data.") else TrainConfig.model_fields
-        return f"training settings: unknown key '{where}'; legal keys are {', '.join(known)}"
-    return f"training settings: {where} is {first['input']!r}: {first['msg'].lower()}"
+        return cls(**read_mapping(path, "a YAML file with the settings of the training", "at least model, bits and data"))

@@ -18,6 +18,7 @@ from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
 from quant_training.lowrank.factors import Factor, Method, factors_of
 from quant_training.pruning.channels import Cost, measure_of
+from quant_training.settings import one_line
 
 if TYPE_CHECKING:
     from models import Network, Spec
@@ -52,15 +53,7 @@ class LowRankConfig(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            if first["type"] == "extra_forbidden":
-                text = f"unknown key '{where}'; legal keys are {', '.join(LowRankConfig.model_fields)}"
-            elif where:
-                text = f"{where} is {first['input']!r}: {first['msg'].lower()}"
-            else:
-                text = first["msg"].removeprefix("Value error, ")
-            raise TrainingError(f"low rank: {text}") from error
+            raise TrainingError(one_line("low rank", error, LowRankConfig)) from error
 
     @model_validator(mode="after")
     def _one(self) -> LowRankConfig:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quant_training.errors import TrainingError
+from quant_training.settings import one_line
 
 Pattern = Literal["elements", "n_m", "fan_in", "channels"]
 Criterion = Literal["magnitude", "activation", "taylor", "fisher", "random"]
@@ -58,7 +59,7 @@ class PruneConfig(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise TrainingError(_one_line(error)) from error
+            raise TrainingError(one_line("pruning", error, PruneConfig)) from error
 
     @model_validator(mode="after")
     def _consistent(self) -> PruneConfig:
@@ -83,13 +84,3 @@ class PruneConfig(BaseModel):
         if self.schedule == "iterative":
             return min(1.0, (int(progress * self.steps) + 1) / self.steps)
         return 1 - (1 - progress) ** 3
-
-
-def _one_line(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"pruning: unknown key '{where}'; legal keys are {', '.join(PruneConfig.model_fields)}"
-    if not where:
-        return f"pruning: {first['msg'].removeprefix('Value error, ')}"
-    return f"pruning: {where} is {first['input']!r}: {first['msg'].lower()}"

@@ -13,6 +13,7 @@ from quant_training.distillation import DistilConfig
 from quant_training.errors import TrainingError
 from quant_training.lowrank.network import LowRankConfig
 from quant_training.pruning.config import PruneConfig
+from quant_training.settings import read_mapping
 
 KINDS = ("pretrain", "distil", "prune", "lower", "low_rank", "finetune", "calibrate")
 _KEYS = ("name", "data", "model", "training", "stages", "robustness")
@@ -88,16 +89,7 @@ class Recipe:
         ------
         TrainingError : it cannot be read, or a key or value is not legal; the stage is named.
         """
-        import yaml
-
-        try:
-            values = yaml.safe_load(path.read_text())
-        except FileNotFoundError as error:
-            raise TrainingError(f"{path}: no such file; give a recipe (YAML)") from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise TrainingError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(values, dict):
-            raise TrainingError(f"{path}: is not a mapping; give data, model and stages")
+        values = read_mapping(path, "a recipe (YAML)", "data, model and stages")
         return cls.from_dict({"name": path.stem, **values})
 
     @classmethod
