@@ -26,6 +26,7 @@ from hw_flow.backends.finn.process import LOG, run_inside
 from hw_flow.backends.finn.request import Request
 from hw_flow.backends.finn.settings import FinnSettings, read_settings
 from hw_flow.backends.protocol import Build, Simulation
+from hw_flow.backends.rtl import RtlBackend
 from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
 from hw_flow.storage import digest, write_bytes, write_json
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from hw_flow.backends.sizing import FifoSizing
     from hw_flow.fifo import Tick
     from hw_flow.ir.tensor import FloatArray, IntArray
-    from hw_flow.report.schema import Report, Resources
 
 # Bits that no weight word has.
 _ANY_WIDTH = 1 << 30
@@ -45,8 +45,11 @@ _FOLDED_ELSEWHERE = {"target_latency": "--target-latency", "budget_luts": "--bud
                      "budget_dsps": "--budget-dsps"}
 
 
-class FinnBackend:
-    """FINN+ in a child process, without Vivado: hardware graph, estimates, RTL, HLS C++, and a project for a Vivado machine."""
+class FinnBackend(RtlBackend):
+    """FINN+ in a child process, without Vivado: hardware graph, estimates, RTL, HLS C++, and a project for a Vivado machine.
+
+    What is simulated are our kernels at FINN's folding; they are synthesised and reported as for `RtlBackend`.
+    """
 
     name = "finn"
 
@@ -92,20 +95,6 @@ class FinnBackend:
         del frames, seed, steps, progress
         raise FlowError(f"{build.directory}: a finn build keeps the FIFO depths of its project; build with --backend rtl to size "
                         "them")
-
-    def resources(
-        self, build: Build, target: str, *, nodsp: bool = False, flatten: bool = False, steps: Steps,
-    ) -> Resources:
-        """Synthesise the simulated accelerator (our kernels at FINN's folding) with Yosys."""
-        from hw_flow.backends.synthesis import synthesise
-
-        return synthesise(build, target, nodsp=nodsp, flatten=flatten, steps=steps)
-
-    def report(self, build: Build) -> Report:
-        """The report of everything recorded in the build directory so far."""
-        from hw_flow.report.assemble import assemble
-
-        return assemble(build)
 
 
 def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, *, settings: FinnSettings, version: str, key: str,
