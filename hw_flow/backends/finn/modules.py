@@ -2,7 +2,8 @@
 
 The top, its FIFOs and its width converters stay ours. A replaced module keeps name and ports; inside it stands the module that
 FINN generated, with FINN's library under it. One file of that library does not verilate (a constant function inside a
-generate block); ``rtl/add_multi.sv`` beside this file has its ports and its sums.
+generate block); ``rtl/add_multi.sv`` beside this file has its ports and its sums. Behind FINN's padding stands a
+``frame_gate``, as it would send the first rows of a frame that never comes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from hw_flow.storage import cache_dir, digest, read_json
 
 OURS = Path(__file__).parent / "rtl"
 _MENDED = ("add_multi.sv",)
+_GATE = "frame_gate.sv"
 # Inputs of FINN's modules that set parameters at run time; they stay idle.
 _IDLE = ("AWVALID", "AWADDR", "WVALID", "WDATA", "WSTRB", "BREADY", "ARVALID", "ARADDR", "RREADY")
 _CONFIGURABLE = ("Thresholding_rtl", "FMPadding_rtl")
@@ -71,7 +73,7 @@ def mixed_design(directory: Path, program: FinnProgram, base: Design, folding: F
     sources = {file: _source(file, project, library) for one in chosen for file in one.files}
     data = {one.finn: sorted((project / "rtl" / one.finn).glob("*.dat")) for one in chosen}
     contents = [path for paths in data.values() for path in paths]
-    texts = [path.read_bytes() for path in (*sources.values(), *contents, *base.paths)]
+    texts = [path.read_bytes() for path in (*sources.values(), *contents, *base.paths, OURS / _GATE)]
     key = digest([*texts, Path(__file__).read_bytes(), repr(chosen)])
     folder = cache_dir("finn") / f"rtl-{key[:24]}"
     if not (folder / "design.json").exists():
@@ -86,7 +88,8 @@ def mixed_design(directory: Path, program: FinnProgram, base: Design, folding: F
             module = _MODULE.findall((folder / _place(_top(one))).read_text(encoding="utf-8"))[0]
             site = _Site(program.graph.node(one.node), program.graph, folding[one.node], one, folder)
             write_text(folder / f"{instance.module}.sv", _wrapped(instance.module, module, site))
-        own = [_place(file) for one in chosen for file in one.files]
+        write_text(folder / _GATE, (OURS / _GATE).read_text(encoding="utf-8"))
+        own = [_GATE, *(_place(file) for one in chosen for file in one.files)]
         ordered = sorted(dict.fromkeys(own), key=lambda name: not name.endswith("_pkg.sv"))
         replace(base, directory=folder, files=(*ordered, *base.files)).save()
     return Design.load(folder)
@@ -147,6 +150,9 @@ def _wrapped(name: str, module: str, site: _Site) -> str:
             f"  assign in_data = {in_pad}'(s_data_i);", f"  assign m_data_o = out_data[{out_bits - 1}:0];", ""]
     if site.one.op_type in _CONFIGURABLE:
         ports |= _idle()
+    if site.one.op_type == "FMPadding_rtl":
+        ports |= {"out0_V_TVALID": "made_valid", "out0_V_TREADY": "made_ready"}
+        body += _gate(source.elements * source.width // in_bits, out.elements * out.width // out_bits)
     if site.one.op_type == "Thresholding_rtl":
         ports |= {"in1_V_TVALID": "1'b0", "in1_V_TDATA": "'0"}
     if isinstance(site.node, MVAU):
@@ -155,6 +161,14 @@ def _wrapped(name: str, module: str, site: _Site) -> str:
         body += _weights(site.node, site)
     body += _instance(module, "u_finn", ports)
     return wrapper(name, f"FINN's {site.one.finn}", in_bits, out_bits, body)
+
+
+def _gate(in_beats: int, out_beats: int) -> list[str]:
+    """What keeps FINN's padding from beginning a frame that does not come."""
+    ports = {"clk_i": "clk_i", "rst_ni": "rst_ni", "s_valid_i": "s_valid_i", "s_ready_i": "s_ready_o", "valid_i": "made_valid",
+             "ready_o": "made_ready", "valid_o": "m_valid_o", "ready_i": "m_ready_i"}
+    return ["  logic made_valid, made_ready;", *_instance(f"frame_gate #(.InBeats({in_beats}), .OutBeats({out_beats}))", "u_gate",
+                                                          ports)]
 
 
 def _weights(node: MVAU, site: _Site) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hw_flow.backends.finn.inside.edges import host_edges
 from hw_flow.backends.finn.inside.explain import unconverted
+from hw_flow.backends.finn.inside.rounding import exact_thresholds
 from hw_flow.backends.finn.request import Request
 
 Step = Callable[[Any], Any]
@@ -41,7 +42,8 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
     from qonnx.core.modelwrapper import ModelWrapper
 
     model = one_frame(ModelWrapper(str(request.model)))
-    model = finn.step_tidy_up(finn.step_qonnx_to_finn(_declared(model, request), cfg), cfg)
+    with exact_thresholds():
+        model = finn.step_tidy_up(finn.step_qonnx_to_finn(_declared(model, request), cfg), cfg)
     if request.classify:
         model = _classified(model)
     model = _four_axes(model)

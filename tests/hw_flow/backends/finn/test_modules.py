@@ -91,7 +91,7 @@ def test_padding_and_matrix(library, tmp_path):
     assert modules.mixed_design(tmp_path / "b", program, base, imported.folding).directory == mixed.directory
     x = builder.rng.integers(0, 8, (6, *builder.shape))
     for stalls in (False, True):
-        run = run_design(imported.graph, mixed, {"in": x}, stalls=stalls, profile="fast", steps=Steps())
+        run = run_design(imported.graph, mixed, {"in": x}, stalls=stalls, profile="check", steps=Steps())
         assert run.fault is None
         np.testing.assert_array_equal(run.outputs["out"], builder.run(x)["out"])
 

@@ -1,0 +1,67 @@
+"""Quantisers round as QONNX says.
+
+FINN's thresholds round every half up, whatever the quantiser's rounding mode; QONNX rounds halves to even unless told
+otherwise. With scales that are powers of two such halves occur, and frames come out differently. Here every threshold
+stands where QONNX's own rounding steps, in float64 so that FINN's streamlining keeps it apart from its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+# Where a rounding may step between two integers, from the upper one: at a value, or just above it.
+_STEPS = ((-1.0, False), (-1.0, True), (-0.5, False), (-0.5, True), (0.0, False))
+# "Just above", of a quantisation step: less than the distance of float32 values at half a step and more.
+_ABOVE = 2.0**-25
+
+
+def boundaries(rounding: Callable[[np.ndarray], np.ndarray], lowest: int, count: int) -> np.ndarray:
+    """Float64 ``[count]``: the least value, in steps, that ``rounding`` takes to ``lowest + 1``, ``lowest + 2``, ..."""
+    found = np.full(count, np.nan)
+    upper = lowest + 1.0 + np.arange(count)
+    for offset, above in _STEPS:
+        value = upper + offset
+        tried = rounding(value + 2.0**-10 if above else value)
+        found = np.where(np.isnan(found) & (tried >= upper), value + _ABOVE * above, found)
+    return found
+
+
+@contextmanager
+def exact_thresholds() -> Iterator[None]:
+    """While open, FINN makes thresholds of quantisers that step where QONNX's rounding does."""
+    from finn.transformation.qonnx import qonnx_activation_handlers as handlers
+
+    kept = {kind: kind._calculate_thresholds for kind in (handlers.QuantReluHandler, handlers.QuantIdentityHandler)}
+    for kind, own in kept.items():
+        kind._calculate_thresholds = _replaced(own)
+    try:
+        yield
+    finally:
+        for kind, own in kept.items():
+            kind._calculate_thresholds = own
+
+
+def _replaced(own: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def thresholds(handler: Any) -> Any:
+        theirs = np.asarray(own(handler))
+        node, model = handler._q_node, handler._model
+        before = model.find_direct_predecessors(node)
+        if node.op_type != "Quant" or theirs.shape[1] < 1 or (before is not None and before[0].op_type == "Selu"):
+            return theirs
+        from qonnx.custom_op.general.quant import resolve_rounding_mode
+        from qonnx.custom_op.registry import getCustomOp
+
+        quantiser = getCustomOp(node)
+        bits, narrow = float(model.get_initializer(node.input[3]).item()), int(quantiser.get_nodeattr("narrow"))
+        if bits == 1.0:
+            return theirs
+        lowest = -int(2 ** (bits - 1)) + narrow if quantiser.get_nodeattr("signed") else 0
+        steps = boundaries(resolve_rounding_mode(str(quantiser.get_nodeattr("rounding_mode"))), lowest, theirs.shape[1])
+        scale = np.abs(np.asarray(model.get_initializer(node.input[1]), dtype=np.float64)).reshape(-1, 1)
+        return scale * steps
+
+    return thresholds

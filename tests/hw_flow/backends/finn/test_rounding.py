@@ -1,0 +1,101 @@
+"""FINN rounds halves up, QONNX to even: the difference is exactly that, and the build removes it."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.general.quant import resolve_rounding_mode
+
+from hw_flow import api
+from hw_flow.backends.finn.environment import check_environment
+from hw_flow.backends.finn.inside.rounding import boundaries
+from hw_flow.errors import FlowError
+from hw_flow.frontend import compile_qonnx
+from hw_flow.ir import execute
+from sim.process import run_process
+from tests.hw_flow.tiny import tiny
+
+MODES = ("ROUND", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN")
+
+# What FINN makes of the quantisers of a model: its thresholds as they are, and with ours.
+SCRIPT = """
+import contextlib, json, sys
+from pathlib import Path
+from hw_flow.backends.finn.inside.start import start
+start(Path(sys.argv[2]))
+from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.util.cleanup import cleanup_model
+from hw_flow.backends.finn.inside.rounding import exact_thresholds
+found = []
+for way in (contextlib.nullcontext, exact_thresholds):
+    with way():
+        model = cleanup_model(ModelWrapper(sys.argv[1])).transform(ConvertQONNXtoFINN())
+    found.append([model.get_initializer(node.input[1]).tolist() for node in model.get_nodes_by_op_type("MultiThreshold")])
+Path(sys.argv[2], "found.json").write_text(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("lowest", "count"), [(0, 7), (-4, 7), (-3, 6)])
+def test_steps_are_those_of_qonnx(mode, lowest, count):
+    rounding = resolve_rounding_mode(mode)
+    values = np.arange(-6 * 16, 9 * 16) / 16
+    steps = boundaries(rounding, lowest, count)
+    expected = np.clip(rounding(values), lowest, lowest + count)
+    np.testing.assert_array_equal(lowest + (values[:, None] >= steps).sum(axis=1), expected)
+
+
+def one_vector(path):
+    """`tiny` with a batch of one, as FINN is given it."""
+    model = ModelWrapper(str(tiny(path)))
+    for edge in (*model.graph.input, *model.graph.output):
+        edge.type.tensor_type.shape.dim[0].dim_value = 1
+    model.save(str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finn_thresholds(tmp_path_factory):
+    """By quantiser of `tiny`: FINN's own thresholds, and the repaired ones."""
+    try:
+        check_environment()
+    except FlowError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("rounding")
+    done = run_process(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, one_vector(folder / "tiny.onnx"), folder], timeout_s=120,
+        log=folder / "log", env={"PYTHONPATH": str(Path(__file__).parents[4])})
+    assert done.ok, (folder / "log").read_text()
+    return json.loads((folder / "found.json").read_text())
+
+
+@pytest.mark.slow
+def test_finn_differs_by_ties_alone(tmp_path, finn_thresholds):
+    """Frame by frame: FINN's own thresholds leave QONNX where a hidden sum is a half that goes down to an even number."""
+    (_, own), (_, repaired) = finn_thresholds
+    assert own == [[0.25, 0.75, 1.25]]
+    program = compile_qonnx(tiny(tmp_path / "tiny.onnx"))
+    x = np.random.default_rng(0).uniform(-0.5, 4.5, (400, 8)).astype(np.float32)
+    integers = program.quantise_input(x)
+    hidden, last = program.graph.nodes
+    sums = integers[program.graph.inputs[0]] @ hidden.weights.T  # of 1/8 each: 0.25 * 0.5
+    golden = execute(program.graph, integers)[hidden.outputs[0]]
+    theirs, ours = (((sums / 8)[..., None] >= np.asarray(rows)).sum(axis=-1) for rows in (own, repaired))
+    np.testing.assert_array_equal(ours, golden)
+    down = (sums % 8 == 2) & (sums > 0) & (sums < 12)  # 0.5 and 2.5 steps: QONNX rounds to 0 and 2, FINN to 1 and 3
+    assert down.any()
+    np.testing.assert_array_equal(theirs != golden, down)
+    np.testing.assert_array_equal(theirs[down], golden[down] + 1)
+    assert ((theirs @ last.weights.T) != (golden @ last.weights.T)).any()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("finn_thresholds")
+def test_no_frame_differs(tmp_path):
+    build = api.build(tiny(tmp_path / "tiny.onnx"), tmp_path / "b", backend="finn", target_cycles=12)
+    verdict = api.simulate(build, samples=400, profile="fast").comparison
+    assert (verdict.bit_exact, verdict.ties) == (True, 0)
