@@ -7,16 +7,16 @@ repeated, one that was interrupted goes on.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import results
+from trained import trained
 
 from models import BitConfig
-from quant_training import TrainConfig, run_training
+from quant_training import TrainConfig
 
 # Test accuracy in %: Brevitas' bnn_pynq examples (README of its src/brevitas_examples/bnn_pynq).
 PUBLISHED = {"w1a1": 93.17, "w2a2": 96.60, "w2a2-narrow": 96.60}
@@ -54,19 +54,6 @@ def settings(name: str, output: Path, arguments: argparse.Namespace) -> TrainCon
     return TrainConfig(**recipe, output=output / name, resume=True, threads=arguments.threads, progress=not arguments.quiet)
 
 
-def finished(config: TrainConfig) -> dict[str, Any] | None:
-    """Metrics of this very training if it has finished before."""
-    assert config.output is not None
-    neutral = {"output", "resume", "progress", "threads", "checkpoint_seconds"}
-    try:
-        earlier = json.loads((config.output / "config.json").read_text())["train"]
-        metrics: dict[str, Any] = json.loads((config.output / "metrics.json").read_text())
-    except (OSError, ValueError, KeyError):
-        return None
-    same = {key: value for key, value in earlier.items() if key not in neutral} == config.model_dump(mode="json", exclude=neutral)
-    return metrics if same else None
-
-
 def row(name: str, metrics: dict[str, Any]) -> list[Any]:
     """One row of the table."""
     bits = types(name)
@@ -92,9 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for number, name in enumerate(chosen, start=1):
         config = settings(name, given.output, given)
-        metrics = finished(config)
-        print(f"{name} ({number} of {len(chosen)}), {config.epochs} epochs" + (", done before" if metrics else ""), flush=True)
-        rows.append(row(name, metrics or run_training(config).metrics()))
+        print(f"{name} ({number} of {len(chosen)}), {config.epochs} epochs", flush=True)
+        rows.append(row(name, trained(config)))
         print(f"{name}: test accuracy {rows[-1][4]:.2f} %", flush=True)
     missed = [entry[0] for entry in rows if entry[0] in TARGETS and entry[4] < TARGETS[entry[0]]]
     for name in missed:

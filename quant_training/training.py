@@ -19,6 +19,7 @@ from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
 
 if TYPE_CHECKING:
+    import torch
     from lightning.pytorch import Trainer
 
     from models import Network
@@ -152,13 +153,23 @@ def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | No
                 num_sanity_val_steps=0, limit_val_batches=0,
             )
             resume = str(snapshot) if snapshot is not None and snapshot.exists() else None
+            # Convolutions are up to a third faster so, and everything else as fast.
+            _lay_out(model, torch.channels_last)
             model.train()
             trainer.fit(module, ckpt_path=resume, weights_only=True)
         finally:
             torch.set_num_threads(threads)
+            _lay_out(model, torch.contiguous_format)
     if trainer.interrupted:
         raise KeyboardInterrupt
     return module
+
+
+def _lay_out(model: Network, order: torch.memory_format) -> None:
+    """Bring the weights of all convolutions into a memory order."""
+    for parameter in model.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=order)
 
 
 def _trainer(switches: dict[str, Any], **options: Any) -> Trainer:
