@@ -25,11 +25,13 @@ class LayerSize:
     Attributes
     ----------
     weights : their number.
+    outputs : neurons or filters.
     positions : how often each weight is used in a frame: output positions of a convolution, 1 for a dense layer.
     weight_bits, input_bits : bits of one weight and of one input element; 32 for float.
     """
 
     weights: int
+    outputs: int
     positions: int
     weight_bits: int
     input_bits: int
@@ -76,7 +78,7 @@ def layer_sizes(spec: Spec, bits: BitConfig) -> list[LayerSize]:
     if not isinstance(spec, ConvSpec):
         inputs = (bits.input, *bits.activations)
         shapes = zip(spec.widths, spec.widths[1:], bits.weights, inputs, strict=False)
-        return [LayerSize(a * b, 1, type_bits(weight), type_bits(given)) for a, b, weight, given in shapes]
+        return [LayerSize(a * b, b, 1, type_bits(weight), type_bits(given)) for a, b, weight, given in shapes]
     found: dict[int, LayerSize] = {}
     _walk(plan(spec.units, spec.input_shape), _SOURCE, bits, found)
     return [found[index] for index in range(bits.layers)]
@@ -93,7 +95,7 @@ def _walk(steps: Sequence[Step], source: int, bits: BitConfig, found: dict[int, 
             inputs = step.size[0]
             each = prod(step.size) if isinstance(unit, Dense) else inputs // (unit.groups or inputs) * prod(unit.kernel)
             found[step.layer] = LayerSize(
-                each * channels, prod(maps), type_bits(bits.weights[step.layer]), type_bits(given))
+                each * channels, channels, prod(maps), type_bits(bits.weights[step.layer]), type_bits(given))
             source = step.layer
         elif isinstance(unit, Residual | Concat):
             for branch in step.branches:

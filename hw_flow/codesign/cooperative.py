@@ -1,28 +1,30 @@
 """Pruning in turns with the hardware: measure, remove channels where it hurts the hardware most and accuracy least, fine-tune.
 
-Each round plans with what the last build measured: a layer's LUTs, or cycles, are taken as proportional to its weights times
-positions. The next build corrects that. A round that costs too much accuracy is taken back and tried with half the step.
+Each round plans with what the last build measured, scaled by a formula of the shape (`hw_flow.codesign.forecast`). The next build
+corrects that. A round that costs too much accuracy is taken back and tried with half the step.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hw_flow.codesign.forecast import Objective
 from hw_flow.codesign.meter import Measured, Meter
+from hw_flow.codesign.progress import Progress, Silent
+from hw_flow.codesign.rounds import Round, bottleneck_of, read_rounds, told, value_of, write_rounds
 from hw_flow.errors import FlowError
-from hw_flow.storage import write_json
+from hw_flow.steps import Steps
+from hw_flow.storage import digest
 
 if TYPE_CHECKING:
-    from models import BitConfig, Network, Spec
+    from models import Network
     from quant_training import Dataset, TrainConfig
-
-Objective = Literal["luts", "cycles"]
 
 
 class CooperativeConfig(BaseModel):
@@ -30,7 +32,7 @@ class CooperativeConfig(BaseModel):
 
     Attributes
     ----------
-    objective : ``luts``, of everything, or ``cycles``, of the slowest layer.
+    objective : ``luts``, of everything, or ``cycles`` a frame.
     keep : share of the objective, against the network given, that is wanted.
     step : share of the objective that a round tries to remove.
     drop : validation accuracy that may be lost in all, 0 to 1.
@@ -61,33 +63,6 @@ class CooperativeConfig(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Round:
-    """One network that was built.
-
-    Attributes
-    ----------
-    number : 0 for the network given.
-    accuracy, test_accuracy : on the validation and the test part, 0 to 1.
-    measured : its hardware.
-    shape : its shape, plain values.
-    accepted : whether it was kept.
-    bottleneck : layer with most LUTs, or most cycles.
-    """
-
-    number: int
-    accuracy: float
-    test_accuracy: float
-    measured: Measured
-    shape: dict[str, Any]
-    accepted: bool
-    bottleneck: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**vars(self), "measured": self.measured.to_json()}
-
-
-@dataclass(frozen=True, eq=False)
 class Cooperation:
     """What came out.
 
@@ -102,101 +77,142 @@ class Cooperation:
     rounds: list[Round]
     reached: bool
 
-
-def value_of(measured: Measured, objective: Objective) -> float:
-    """The number that is to become smaller."""
-    return measured.total_luts if objective == "luts" else float(max(measured.cycles))
-
-
-def planned(measured: Measured, spec: Spec, bits: BitConfig, objective: Objective) -> Callable[[Spec, BitConfig], float]:
-    """The objective as a function of the shape, from the measurement of shape ``spec`` with types ``bits``."""
-    from quant_training.size import layer_sizes
-
-    before = [layer.macs for layer in layer_sizes(spec, bits)]
-
-    def cost(smaller: Spec, types: BitConfig) -> float:
-        shares = [layer.macs / whole for layer, whole in zip(layer_sizes(smaller, types), before, strict=True)]
-        if objective == "luts":
-            return measured.rest_luts + sum(luts * share for luts, share in zip(measured.luts, shares, strict=True))
-        return max(cycles * share for cycles, share in zip(measured.cycles, shares, strict=True))
-
-    return cost
+    @property
+    def last(self) -> Round:
+        """The round that ``model`` comes from."""
+        return [one for one in self.rounds if one.accepted][-1]
 
 
-def cooperate(model: Network, data: Dataset, config: CooperativeConfig, tuning: TrainConfig, directory: Path, *, meter: Meter,
-              ) -> Cooperation:
+def cooperate(
+    model: Network, data: Dataset, config: CooperativeConfig, tuning: TrainConfig, directory: Path, *, meter: Meter,
+    steps: Steps | None = None, progress: Progress | None = None,
+) -> Cooperation:
     """Prune ``model`` until the hardware is as small, or as fast, as ``config`` wants.
 
     Parameters
     ----------
     model : trained, with a type for every tensor.
     tuning : of each round.
-    directory : gets a folder a round with network, build and figures, and ``cooperative.json``.
+    directory : gets a folder a round with network, build and figures, and ``cooperative.json``. What was interrupted there is
+        carried on: rounds that are done are not repeated, and a fine-tuning goes on from its last snapshot.
     meter : measures a network, see `HardwareMeter`.
+    progress : told after each round.
 
     Raises
     ------
-    FlowError : no validation samples to judge by, a build fails, or hardware is not bit-exact.
+    FlowError : no validation samples to judge by, a build fails, hardware is not bit-exact, or ``directory`` holds another run.
     """
-    from quant_training.metrics import evaluate
-
     if not len(data.val):
         raise FlowError(f"cooperative pruning: {data.name} has no validation samples to judge by; set val_fraction above 0")
-    measured, whole = meter(model, directory / "round-0"), evaluate(model, data.val)
-    wanted, floor, step = config.keep * value_of(measured, config.objective), whole - config.drop, config.step
-    shape, tested = model.spec.to_dict(), evaluate(model, data.test)
-    rounds = [Round(0, whole, tested, measured, shape, True, _bottleneck(measured, config.objective))]
-    _save(rounds, directory)
-    while len(rounds) <= config.rounds and value_of(measured, config.objective) > wanted and step >= config.least_step:
-        number = len(rounds)
-        smaller = _smaller(model, data, config, measured, max(wanted, (1 - step) * value_of(measured, config.objective)))
-        if smaller is None:
-            break
-        folder = directory / f"round-{number}"
-        _tune(smaller, data, tuning, folder)
-        figures = meter(smaller, folder)
-        better = value_of(figures, config.objective) < value_of(measured, config.objective)
-        accuracy, tested, shape = evaluate(smaller, data.val), evaluate(smaller, data.test), smaller.spec.to_dict()
-        accepted = better and accuracy >= floor
-        rounds.append(Round(number, accuracy, tested, figures, shape, accepted, _bottleneck(figures, config.objective)))
-        _save(rounds, directory)
-        if accepted:
-            model, measured = smaller, figures
-        else:
-            step /= 2
-    return Cooperation(model, rounds, value_of(measured, config.objective) <= wanted)
-
-
-def _smaller(model: Network, data: Dataset, config: CooperativeConfig, measured: Measured, limit: float) -> Network | None:
-    """``model`` without the channels that the plan takes; None if nothing more can go."""
-    from quant_training import TrainingError
-    from quant_training.pruning import PruneConfig, prune
-
-    cost = planned(measured, model.spec, model.bits, config.objective)
-    settings = PruneConfig(
-        pattern="channels", criterion=config.criterion, budget="cost", limit=limit, multiple=config.multiple, least=config.least,
-    )
+    run = _Run(data, config, tuning, directory, meter, steps or Steps(), _key(model, data, config, tuning, meter))
+    shown = progress or Silent()
+    rounds = read_rounds(directory, run.key)
+    shown.start(config.rounds + 1, len(rounds), 1)
     try:
-        return prune(model, data, settings, cost=cost).model
-    except TrainingError as error:
-        if "can be lowered" in str(error):
-            return None
-        raise
+        if not rounds:
+            rounds = run.save([*rounds, run.judged(0, model, None)])
+            shown.advance(1, told(rounds, config.objective))
+        state = run.state(model, rounds)
+        while len(rounds) <= config.rounds and state.value > run.wanted(rounds) and state.step >= config.least_step:
+            smaller = run.smaller(state, len(rounds), max(run.wanted(rounds), (1 - state.step) * state.value))
+            if smaller is None:
+                break
+            rounds = run.save([*rounds, run.judged(len(rounds), smaller, state, rounds[0].accuracy - config.drop)])
+            state = run.next(state, smaller, rounds[-1])
+            shown.advance(len(rounds), told(rounds, config.objective))
+    finally:
+        shown.stop()
+    return Cooperation(state.model, rounds, state.value <= run.wanted(rounds))
 
 
-def _tune(model: Network, data: Dataset, tuning: TrainConfig, folder: Path) -> None:
-    import models
-    from quant_training import train
+@dataclass(frozen=True, eq=False)
+class _State:
+    """The best network so far, its hardware, the objective's value, and the step of the next round."""
 
-    train(model, data, tuning.model_copy(update={"output": None, "resume": False}))
-    models.save(model, folder)
-
-
-def _bottleneck(measured: Measured, objective: Objective) -> int:
-    by_layer = measured.luts if objective == "luts" else measured.cycles
-    return max(range(len(by_layer)), key=lambda layer: by_layer[layer])
+    model: Network
+    measured: Measured
+    value: float
+    step: float
 
 
-def _save(rounds: list[Round], directory: Path) -> None:
-    plain = json.loads(json.dumps([one.to_json() for one in rounds]))
-    write_json(directory / "cooperative.json", {"version": 1, "rounds": plain})
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What all rounds share."""
+
+    data: Dataset
+    config: CooperativeConfig
+    tuning: TrainConfig
+    directory: Path
+    meter: Meter
+    steps: Steps
+    key: str
+
+    def folder(self, number: int) -> Path:
+        return self.directory / f"round-{number}"
+
+    def wanted(self, rounds: list[Round]) -> float:
+        return self.config.keep * value_of(rounds[0].measured, self.config.objective)
+
+    def save(self, rounds: list[Round]) -> list[Round]:
+        write_rounds(self.directory, self.key, rounds)
+        shutil.rmtree(self.folder(rounds[-1].number) / "training", ignore_errors=True)
+        return rounds
+
+    def state(self, model: Network, rounds: list[Round]) -> _State:
+        """Where the noted rounds lead."""
+        import models
+
+        first = rounds[0].measured
+        state = _State(model, first, value_of(first, self.config.objective), self.config.step)
+        for one in rounds[1:]:
+            state = self.next(state, models.load(self.folder(one.number)) if one.accepted else model, one)
+        return state
+
+    def next(self, state: _State, model: Network, judged: Round) -> _State:
+        if not judged.accepted:
+            return replace(state, step=state.step / 2)
+        return _State(model, judged.measured, value_of(judged.measured, self.config.objective), state.step)
+
+    def judged(self, number: int, model: Network, state: _State | None, floor: float = 0.0) -> Round:
+        """Build and measure a network."""
+        from quant_training.metrics import evaluate
+
+        measured = self.meter(model, self.folder(number))
+        accuracy, objective = evaluate(model, self.data.val), self.config.objective
+        accepted = state is None or (value_of(measured, objective) < state.value and accuracy >= floor)
+        tested, shape = evaluate(model, self.data.test), model.spec.to_dict()
+        return Round(number, accuracy, tested, measured, shape, accepted, bottleneck_of(measured, objective))
+
+    def smaller(self, state: _State, number: int, limit: float) -> Network | None:
+        """The network without the channels that the plan takes, fine-tuned; None if nothing more can go."""
+        import models
+        from quant_training import TrainingError, train
+        from quant_training.pruning import PruneConfig, prune
+
+        folder, config, model = self.folder(number), self.config, state.model
+        if (folder / "tuned").exists():
+            return models.load(folder)
+        settings = PruneConfig(pattern="channels", criterion=config.criterion, budget="cost", limit=limit,
+                               multiple=config.multiple, least=config.least)
+        with self.steps("prune"):
+            try:
+                cost = self.meter.forecast(state.measured, model.spec, model.bits, config.objective)
+                pruned = prune(model, self.data, settings, cost=cost).model
+            except TrainingError as error:
+                if "can be lowered" in str(error):
+                    return None
+                raise
+        with self.steps("fine-tune", own_display=self.tuning.progress):
+            train(pruned, self.data, self.tuning.model_copy(update={"output": folder / "training", "resume": True}))
+        models.save(pruned, folder)
+        (folder / "tuned").touch()  # last: the network is complete
+        return pruned
+
+
+def _key(model: Network, data: Dataset, config: CooperativeConfig, tuning: TrainConfig, meter: Meter) -> str:
+    """Hash of all that determines the result."""
+    settings = tuning.model_dump(mode="json", exclude={"output", "resume", "progress", "checkpoint_seconds", "threads"})
+    described = [model.spec.to_dict(), model.bits.to_dict(), settings, config.model_dump(), meter.key()]
+    tensors = [tensor.detach().cpu().numpy().tobytes() for tensor in model.state_dict().values()]
+    arrays = [part.tobytes() for split in (data.train, data.val) for part in (split.integers, split.labels)]
+    return digest([json.dumps(described, sort_keys=True, default=str), *tensors, *arrays])

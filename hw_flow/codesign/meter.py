@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hw_flow.codesign.forecast import Forecast, Objective, folded, proportional, shared
 from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
 
 if TYPE_CHECKING:
     from hw_flow.ir import Graph
-    from models import Network
+    from models import BitConfig, Network, Spec
     from quant_training import Dataset
 
 
@@ -44,12 +46,24 @@ class Measured:
         """Plain values."""
         return {**vars(self), "total_luts": self.total_luts}
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Measured:
+        """From `to_json`."""
+        given = {name: value for name, value in values.items() if name != "total_luts"}
+        return cls(**{**given, "luts": tuple(given["luts"]), "cycles": tuple(given["cycles"])})
+
 
 class Meter(Protocol):
     """Measures a network; files go into ``directory``."""
 
     def __call__(self, model: Network, directory: Path) -> Measured:
         """The measurement of ``model``."""
+
+    def forecast(self, measured: Measured, spec: Spec, bits: BitConfig, objective: Objective) -> Forecast:
+        """The objective as a function of the shape, from the measurement of shape ``spec`` with types ``bits``."""
+
+    def key(self) -> str:
+        """All that determines what is measured; a run with another key is not carried on."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,8 @@ class HardwareMeter:
     ----------
     data : samples for the simulation.
     target : of the synthesis.
-    target_cycles, unfold : folding; None and False let the default rule choose.
+    target_cycles, unfold, budget_luts : how each network is folded, exactly one of them: for an interval, not at all, or as
+        fast as the cost model's LUTs allow.
     samples : frames through Verilator; an interval takes two.
     """
 
@@ -68,8 +83,34 @@ class HardwareMeter:
     target: str = "xc7"
     target_cycles: int | None = None
     unfold: bool = False
+    budget_luts: int | None = None
     samples: int = 8
     steps: Steps | None = None
+
+    def __post_init__(self) -> None:
+        if (self.target_cycles is not None) + self.unfold + (self.budget_luts is not None) != 1:
+            raise FlowError("measuring: give one of target_cycles, unfold and budget_luts, so that all networks are folded alike")
+
+    def key(self) -> str:
+        """The settings."""
+        return f"{self.target} {self.target_cycles} {self.unfold} {self.budget_luts} {self.samples}"
+
+    def forecast(self, measured: Measured, spec: Spec, bits: BitConfig, objective: Objective) -> Forecast:
+        """See `Meter`.
+
+        Raises
+        ------
+        FlowError : the objective is what the folding holds fixed.
+        """
+        if (objective == "cycles") != (self.budget_luts is not None):
+            held = "budget_luts holds the LUTs" if objective == "luts" else "without budget_luts the cycles are fixed"
+            raise FlowError(f"measuring: {held}, so {objective} cannot become fewer; use objective cycles with budget_luts, "
+                            "luts with target_cycles or unfold")
+        if objective == "cycles":
+            return shared(measured, spec, bits)
+        if self.target_cycles is not None:
+            return folded(measured, spec, bits, self.target_cycles)
+        return proportional(measured, spec, bits, objective)
 
     def __call__(self, model: Network, directory: Path) -> Measured:
         """Export, build, simulate and synthesise ``model``.
@@ -85,7 +126,8 @@ class HardwareMeter:
         onnx = directory / "model.onnx"
         with steps("export"):
             export(model, self.data, onnx)
-        made = api.build(onnx, directory / "build", target_cycles=self.target_cycles, unfold=self.unfold, steps=steps)
+        made = api.build(onnx, directory / "build", target_cycles=self.target_cycles, unfold=self.unfold,
+                         budget_luts=self.budget_luts, steps=steps)
         frames = self.data.test.take(self.samples).x.reshape(-1, *made.program.input_frame)
         run = api.simulate(made, frames, profile="fast", steps=steps)
         if run.fault is not None or run.comparison is None or not run.comparison.bit_exact:

@@ -63,22 +63,30 @@ def duration(seconds: float | None) -> str:
 
 
 class Live:
-    """A rich bar with trials done, the best so far and the time left; one line a trial if not on a terminal."""
+    """A rich bar with trials done, the best so far and the time left; one line a trial if not on a terminal.
 
-    def __init__(self, console: Console) -> None:
+    As a listener of `hw_flow.steps` it shows the running step, too.
+
+    Parameters
+    ----------
+    label, unit : of the whole, and of what is counted.
+    """
+
+    def __init__(self, console: Console, label: str = "search", unit: str = "trial") -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bar
 
-        self._console = console
+        self._console, self._label, self._unit = console, label, unit
         self._bar = Bar(
-            TextColumn("search"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("left {task.fields[left]}"), TextColumn("{task.fields[best]}"), console=console, transient=False,
+            TextColumn(label), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("left {task.fields[left]}"), TextColumn("{task.fields[best]}"), TextColumn("{task.fields[step]}"),
+            console=console, transient=False,
         )
 
     def start(self, total: int, done: int, workers: int) -> None:
         """See `Progress`."""
         self._total, self._clock = total, Clock(total, done, workers)
-        self._task = self._bar.add_task("search", total=total, completed=done, left="-:--", best="")
+        self._task = self._bar.add_task(self._label, total=total, completed=done, left="-:--", best="", step="")
         if self._console.is_terminal:
             self._bar.start()
 
@@ -87,7 +95,7 @@ class Live:
         left = duration(self._clock.left(done))
         self._bar.update(self._task, completed=done, left=left, best=best)
         if not self._console.is_terminal:
-            self._console.print(f"trial {done}/{self._total}, left {left}, {best}", highlight=False, soft_wrap=True)
+            self._console.print(f"{self._unit} {done}/{self._total}, left {left}, {best}", highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """See `Progress`."""
@@ -97,3 +105,16 @@ class Live:
         """See `Progress`."""
         if self._console.is_terminal:
             self._bar.stop()
+
+    def begin(self, name: str, own_display: bool) -> None:
+        """Step ``name`` starts; see `hw_flow.steps.Listener`."""
+        self._bar.update(self._task, step=name)
+        if own_display and self._console.is_terminal:
+            self._bar.stop()
+
+    def end(self, name: str, seconds: float) -> None:
+        """Step ``name`` ended."""
+        del name, seconds
+        self._bar.update(self._task, step="")
+        if self._console.is_terminal and not self._bar.live.is_started:
+            self._bar.start()

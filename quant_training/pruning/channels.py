@@ -13,6 +13,7 @@ from quant_training.errors import TrainingError
 from quant_training.pruning.config import PruneConfig
 from quant_training.pruning.criteria import Scores
 from quant_training.pruning.smaller import smaller_spec
+from quant_training.pruning.stairs import descend
 from quant_training.pruning.wiring import ChannelGroup, Wiring, wiring_of
 from quant_training.size import layer_sizes
 
@@ -85,6 +86,10 @@ def select(spec: Spec, bits: BitConfig, scores: Scores, config: PruneConfig, *, 
             f"pruning: {config.budget} can be lowered from {full:,.0f} to {least:,.0f}, not to {limit:,.0f}; raise the budget, "
             "or lower least and multiple"
         )
+    if config.budget == "cost":
+        found = _stairs(blocks, lambda removed: measure(smaller_spec(spec, wiring, removed), bits) if removed else full, limit)
+        if found is not None:
+            return found
     odd = sum(block.odd for block in order)
     low, high = odd, len(order)
     while low < high:  # the fewest blocks that meet the budget
@@ -96,6 +101,14 @@ def select(spec: Spec, bits: BitConfig, scores: Scores, config: PruneConfig, *, 
         if block.group != chosen[-1].group and left(fewer) <= limit:
             chosen = fewer
     return {channel for block in chosen for channel in block.channels}
+
+
+def _stairs(blocks: Sequence[Block], cost: Callable[[set[int]], float], limit: float) -> set[int] | None:
+    groups: dict[int, list[Block]] = defaultdict(list)
+    for block in blocks:
+        groups[block.group].append(block)
+    pieces = [[(block.channels, block.loss) for block in group] for group in groups.values()]
+    return descend(pieces, [sum(block.odd for block in group) for group in groups.values()], cost, limit)
 
 
 def target(full: float, config: PruneConfig) -> float:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from rich.console import Console
 
 import models
-from hw_flow.codesign.cooperative import CooperativeConfig, cooperate, planned
+from hw_flow.codesign.cooperative import CooperativeConfig, cooperate
+from hw_flow.codesign.forecast import Forecast, Objective, folded, proportional
 from hw_flow.codesign.meter import HardwareMeter, Measured
+from hw_flow.codesign.progress import Live
+from hw_flow.codesign.rounds import value_of
 from hw_flow.errors import FlowError
-from models import Network
+from hw_flow.steps import Steps
+from models import BitConfig, Network, Spec
 from quant_training import Dataset, TrainConfig, load_dataset, train
+from quant_training.loop import Snapshot
+from quant_training.pruning import PruneConfig, prune
 from quant_training.size import layer_sizes
 
 TUNING = TrainConfig(epochs=2, batch_size=64, progress=False)
@@ -29,20 +40,32 @@ def _trained(digits: Dataset) -> Network:
     return model
 
 
-def _meter(model: Network, directory: Path) -> Measured:
+class _Meter:
     """Half a LUT a weight, twice that in the second layer; a tenth of the weights in cycles."""
-    directory.mkdir(parents=True, exist_ok=True)
-    weights = [layer.weights for layer in layer_sizes(model.spec, model.bits)]
-    luts = tuple(0.5 * count * (2 if index == 1 else 1) for index, count in enumerate(weights))
-    cycles = tuple(count // 10 for count in weights)
-    return Measured(luts, cycles, 100.0, max(cycles), {"luts": "test", "cycles": "test"}, 0)
+
+    def __init__(self) -> None:
+        self.measured: list[str] = []
+
+    def __call__(self, model: Network, directory: Path) -> Measured:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.measured.append(directory.name)
+        weights = [layer.weights for layer in layer_sizes(model.spec, model.bits)]
+        luts = tuple(0.5 * count * (2 if index == 1 else 1) for index, count in enumerate(weights))
+        cycles = tuple(count // 10 for count in weights)
+        return Measured(luts, cycles, 100.0, max(cycles), {"luts": "test", "cycles": "test"}, 0)
+
+    def forecast(self, measured: Measured, spec: Spec, bits: BitConfig, objective: Objective) -> Forecast:
+        return proportional(measured, spec, bits, objective)
+
+    def key(self) -> str:
+        return "made up"
 
 
 @pytest.mark.parametrize("objective", ["luts", "cycles"])
 def test_it_goes_where_the_hardware_is(objective: str, digits: Dataset, tmp_path: Path) -> None:
     model = _trained(digits)
     config = CooperativeConfig(objective=objective, keep=0.6, step=0.3, drop=0.2, criterion="magnitude")
-    found = cooperate(model, digits, config, TUNING, tmp_path, meter=_meter)
+    found = cooperate(model, digits, config, TUNING, tmp_path, meter=_Meter())
     first, last = found.rounds[0], [one for one in found.rounds if one.accepted][-1]
     assert found.reached
     assert last.shape == found.model.spec.to_dict()
@@ -59,7 +82,7 @@ def test_it_goes_where_the_hardware_is(objective: str, digits: Dataset, tmp_path
 def test_a_round_that_costs_too_much_is_taken_back(digits: Dataset, tmp_path: Path) -> None:
     model = _trained(digits)
     config = CooperativeConfig(keep=0.1, step=0.9, drop=0.0, rounds=2, criterion="random")
-    found = cooperate(model, digits, config, TUNING.model_copy(update={"epochs": 1}), tmp_path, meter=_meter)
+    found = cooperate(model, digits, config, TUNING.model_copy(update={"epochs": 1}), tmp_path, meter=_Meter())
     assert not found.reached
     assert not found.rounds[1].accepted
     assert found.rounds[2].measured.total_luts > found.rounds[1].measured.total_luts
@@ -67,10 +90,10 @@ def test_a_round_that_costs_too_much_is_taken_back(digits: Dataset, tmp_path: Pa
 
 def test_the_plan_is_exact_where_it_was_measured(digits: Dataset, tmp_path: Path) -> None:
     model = models.build("digits", "w4a4", seed=0)
-    measured = _meter(model, tmp_path)
-    assert planned(measured, model.spec, model.bits, "luts")(model.spec, model.bits) == pytest.approx(measured.total_luts)
+    measured = _Meter()(model, tmp_path)
+    assert proportional(measured, model.spec, model.bits, "luts")(model.spec, model.bits) == pytest.approx(measured.total_luts)
     smaller = models.MLPSpec(64, (16, 32), 10)
-    cost = planned(measured, model.spec, model.bits, "cycles")(smaller, model.bits)
+    cost = proportional(measured, model.spec, model.bits, "cycles")(smaller, model.bits)
     assert cost == pytest.approx(max(measured.cycles) / 2)
     assert len(digits.val)
 
@@ -78,7 +101,7 @@ def test_the_plan_is_exact_where_it_was_measured(digits: Dataset, tmp_path: Path
 def test_faults(digits: Dataset, tmp_path: Path) -> None:
     blind = load_dataset("digits", val_fraction=0)
     with pytest.raises(FlowError) as error:
-        cooperate(models.build("digits", "w4a4", seed=0), blind, CooperativeConfig(), TUNING, tmp_path, meter=_meter)
+        cooperate(models.build("digits", "w4a4", seed=0), blind, CooperativeConfig(), TUNING, tmp_path, meter=_Meter())
     assert str(error.value) == (
         "cooperative pruning: digits has no validation samples to judge by; set val_fraction above 0"
     )
@@ -88,11 +111,92 @@ def test_faults(digits: Dataset, tmp_path: Path) -> None:
     assert len(digits.val)
 
 
+def test_a_killed_run_is_carried_on(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = CooperativeConfig(keep=0.5, step=0.3, drop=0.3, rounds=3, criterion="magnitude")
+    model = models.build("digits", "w4a4", seed=0)
+    whole = cooperate(model, digits, config, TUNING, tmp_path / "whole", meter=_Meter())
+    written, meter = Snapshot.on_train_epoch_end, _Meter()
+
+    def killed(self: Snapshot, trainer: Any, module: Any) -> None:
+        self.seconds = 0
+        written(self, trainer, module)
+        if "round-2" in str(self.path):
+            raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Snapshot, "on_train_epoch_end", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            cooperate(model, digits, config, TUNING, tmp_path / "parts", meter=meter)
+    assert (tmp_path / "parts" / "round-2" / "training" / "resume.ckpt").exists()
+    parts = cooperate(model, digits, config, TUNING, tmp_path / "parts", meter=meter)
+    assert meter.measured == ["round-0", "round-1", "round-2", "round-3"][:len(whole.rounds)]
+    assert [one.to_json() for one in parts.rounds] == [one.to_json() for one in whole.rounds]
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, parts.model.state_dict()[name]), name
+    # Killed between the fine-tuning and the measurement: trained no more.
+    note = tmp_path / "parts" / "cooperative.json"
+    saved = json.loads(note.read_text())
+    note.write_text(json.dumps({**saved, "rounds": saved["rounds"][:-1]}))
+    monkeypatch.setattr("quant_training.train", lambda *_: pytest.fail("trained again"))
+    again = cooperate(model, digits, config, TUNING, tmp_path / "parts", meter=meter)
+    assert [one.to_json() for one in again.rounds] == [one.to_json() for one in whole.rounds]
+    # Another run does not go on from it, and a damaged note is no surprise.
+    with pytest.raises(FlowError) as error:
+        cooperate(model, digits, config.model_copy(update={"keep": 0.6}), TUNING, tmp_path / "parts", meter=meter)
+    assert str(error.value) == (
+        f"{tmp_path / 'parts'}: holds a cooperative pruning of another network, data or settings; give another folder"
+    )
+    note.write_text('{"version": 1')
+    with pytest.raises(FlowError) as error:
+        cooperate(model, digits, config, TUNING, tmp_path / "parts", meter=meter)
+    assert re.fullmatch(re.escape(f"{note}: damaged (") + r".*\); remove the folder to begin again", str(error.value))
+
+
+def test_progress_shows_rounds_and_time_left(digits: Dataset, tmp_path: Path) -> None:
+    out = io.StringIO()
+    shown = Live(Console(file=out, width=200), label="cooperate", unit="round")
+    config = CooperativeConfig(keep=0.5, step=0.3, drop=1.0, rounds=1, criterion="magnitude")
+    model = models.build("digits", "w4a4", seed=0)
+    cooperate(model, digits, config, TUNING, tmp_path, meter=_Meter(), steps=Steps(shown), progress=shown)
+    lines = out.getvalue().splitlines()
+    assert re.fullmatch(r"round 1/2, left \d:\d\d, 2,308 LUTs, validation \d+\.\d %", lines[0])
+    assert re.fullmatch(r"round 2/2, left 0:00, [\d,]+ LUTs, validation \d+\.\d %", lines[1])
+
+
+def test_folded_layers_become_smaller_in_steps(digits: Dataset, tmp_path: Path) -> None:
+    """At 64 cycles 64 inputs and 22 outputs take as many products a cycle as 32 outputs; the next step down is 16."""
+    model = models.build("digits", "w4a4", seed=0)
+    cost = folded(Measured((2086.0, 610.0, 205.0), (64, 64, 64), 86.0, 64, {}, 0), model.spec, model.bits, 64)
+    assert cost(model.spec, model.bits) == pytest.approx(2987)
+    at = {width: cost(models.MLPSpec(64, (width, 32), 10), model.bits) for width in (32, 24, 22, 16)}
+    assert at[22] > 0.9 * at[32]
+    assert at[16] < 0.75 * at[32]
+    found = prune(model, digits, PruneConfig(budget="cost", limit=0.7 * 2987), cost=cost).model
+    assert cost(found.spec, found.bits) <= 0.7 * 2987
+    assert found.spec.to_dict()["hidden"][0] == 16
+
+
+@pytest.mark.parametrize(("given", "objective", "message"), [
+    ({}, "luts", "measuring: give one of target_cycles, unfold and budget_luts, so that all networks are folded alike"),
+    ({"target_cycles": 8}, "cycles", "measuring: without budget_luts the cycles are fixed, so cycles cannot become fewer; "
+                                     "use objective cycles with budget_luts, luts with target_cycles or unfold"),
+    ({"budget_luts": 800}, "luts", "measuring: budget_luts holds the LUTs, so luts cannot become fewer; "
+                                   "use objective cycles with budget_luts, luts with target_cycles or unfold"),
+])
+def test_what_is_held_cannot_shrink(given: dict[str, Any], objective: Objective, message: str, digits: Dataset) -> None:
+    model = models.build("digits", "w4a4", seed=0)
+    with pytest.raises(FlowError) as error:
+        HardwareMeter(digits, **given).forecast(Measured((1.0,) * 3, (1,) * 3, 0.0, 1, {}, 0), model.spec, model.bits, objective)
+    assert str(error.value) == message
+
+
 @pytest.mark.slow
-def test_the_real_hardware_becomes_smaller(digits: Dataset, tmp_path: Path) -> None:
-    model = _trained(digits)
-    meter = HardwareMeter(digits, target_cycles=64)
-    config = CooperativeConfig(keep=0.7, step=0.4, drop=0.2, rounds=1)
-    found = cooperate(model, digits, config, TUNING, tmp_path, meter=meter)
-    assert found.rounds[1].measured.total_luts < 0.85 * found.rounds[0].measured.total_luts
-    assert found.rounds[1].measured.samples == 8
+@pytest.mark.parametrize(("given", "objective"), [({"target_cycles": 64}, "luts"), ({"budget_luts": 1500}, "cycles")])
+def test_the_real_hardware_becomes_smaller(given: dict[str, Any], objective: Objective, digits: Dataset, tmp_path: Path) -> None:
+    config = CooperativeConfig(objective=objective, keep=0.6, step=0.4, drop=0.2, rounds=1)
+    found = cooperate(_trained(digits), digits, config, TUNING, tmp_path, meter=HardwareMeter(digits, **given))
+    first, last = (value_of(one.measured, objective) for one in (found.rounds[0], found.last))
+    assert last <= 0.8 * first
+    assert found.last.measured.samples == 8
+    assert found.last.measured.sources["luts"].startswith("yosys")
+    assert found.last.measured.sources["interval_cycles"].startswith("verilator")
