@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hw_flow.backends.finn.functions import OPERATIONS, constant_operation
 from hw_flow.backends.finn.hardware import HardwareNode
 from hw_flow.backends.finn.made import Made, scaled, wide_enough
 from hw_flow.errors import FlowError
@@ -36,13 +37,20 @@ def elementwise(importer: Importer, node: HardwareNode) -> Iterator[Made]:
     if len(sources) == 2:
         yield _joined(importer, node, sources, operation, pe)
         return
-    constant = np.rint(importer.hardware.arrays[node.constants[0]]).astype(np.int64).ravel()
+    given = importer.hardware.arrays[node.constants[0]].ravel()
+    constant = np.rint(given).astype(np.int64)
+    if (constant != given).any():
+        raise FlowError(f"{node.name} ({node.op_type}): its constant {float(given[constant != given][0])!r} is no integer, and "
+                        "FINN computes in floating point; put a quantiser behind the scale or bias")
     source, first = sources[0], node.inputs[0] in node.constants
-    table = {"Add": (np.ones(1), constant), "Mul": (constant, np.zeros(1)),
+    if operation in OPERATIONS and len(constant) in (1, source.channels):
+        yield constant_operation(importer, node, operation, constant)
+        return
+    affine = {"Add": (np.ones(1), constant), "Mul": (constant, np.zeros(1)),
              "Sub": (-np.ones(1), constant) if first else (np.ones(1), -constant)}
-    if operation not in table or len(constant) not in (1, source.channels):
+    if operation not in affine or len(constant) not in (1, source.channels):
         raise FlowError(f"{node.name} ({node.op_type}): no kernel of ours stands in for it; end the network before it")
-    factor, addend = (np.asarray(values, dtype=np.int64) for values in table[operation])
+    factor, addend = (np.asarray(values, dtype=np.int64) for values in affine[operation])
     ends = np.stack([factor * limit + addend for limit in source.limits])
     yield scaled(importer, node, source.name, factor, addend, limits=(int(ends.min()), int(ends.max())))
 
@@ -85,11 +93,38 @@ def split(importer: Importer, node: HardwareNode) -> Iterator[Made]:
 
 
 def shuffle(importer: Importer, node: HardwareNode) -> Iterator[Made]:
-    source = importer.source(node)
     inner = tuple(int(size) for size in node.attributes.get("in_reshaped") or node.attributes["in_shape"])
     perm = node.attributes.get("perm") or [*range(len(inner) - 2), len(inner) - 1, len(inner) - 2]
     strides = [prod(inner[axis + 1:]) for axis in range(len(inner))]
+    yield _ordered(importer, node, tuple(inner[axis] for axis in perm), tuple(strides[axis] for axis in perm))
+
+
+def upsample(importer: Importer, node: HardwareNode) -> Iterator[Made]:
+    channels, rows, columns = importer.source(node).channels, node.number("HI"), node.number("WI")
+    high, wide = node.number("HO"), node.number("WO")
+    if high % rows or wide % columns:
+        raise FlowError(f"{node.name}: repeats pixels of {rows} x {columns} to {high} x {wide}; give whole factors")
+    yield _ordered(importer, node, (rows, high // rows, columns, wide // columns, channels),
+                   (columns * channels, 0, channels, 0, 1))
+
+
+def crop(importer: Importer, node: HardwareNode) -> Iterator[Made]:
+    channels, (rows, columns) = importer.source(node).channels, node.pair("ImgDim")
+    north, south, west, east = (node.number(f"Crop{side}") for side in ("North", "South", "West", "East"))
+    yield _ordered(importer, node, (rows - north - south, columns - west - east, channels), (columns * channels, channels, 1),
+                   (north * columns + west) * channels)
+
+
+def token(importer: Importer, node: HardwareNode) -> Iterator[Made]:
+    channels = importer.source(node).channels
+    yield _ordered(importer, node, (channels,), (1,), node.number("TokenIndex") % node.number("NumTokens") * channels)
+
+
+def _ordered(importer: Importer, node: HardwareNode, counts: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Made:
+    """Elements of a frame in the order of nested counters."""
+    source = importer.source(node)
+    if len(importer.levels[source.name].offset) > 1:
+        raise FlowError(f"{node.name}: orders counts of different channels; declare the weights BIPOLAR")
     made = Reorder(name=importer.named("Reorder"), inputs=(source.name,), outputs=(node.outputs[0],), source=(node.name,),
-                   out_shape=tuple(importer.hardware.shapes[node.outputs[0]][1:]),
-                   counts=tuple(inner[axis] for axis in perm), strides=tuple(strides[axis] for axis in perm))
-    yield Made(made, NodeFolding(1), node.outputs[0], source.dtype, importer.levels[source.name])
+                   out_shape=tuple(importer.hardware.shapes[node.outputs[0]][1:]), counts=counts, strides=strides, offset=offset)
+    return Made(made, NodeFolding(1), node.outputs[0], source.dtype, importer.levels[source.name])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hw_flow.backends.finn import elements, matrices, windows
+from hw_flow.backends.finn import elements, functions, matrices, windows
 from hw_flow.backends.finn.hardware import HardwareGraph, HardwareNode
 from hw_flow.backends.finn.levels import IDENTITY, SIGN, Levels
 from hw_flow.backends.finn.made import Made, Maker
@@ -18,7 +18,7 @@ _WIRES = ("Reshape", "Squeeze", "Unsqueeze", "DuplicateStreams", "ReplicateStrea
           "StreamingDataWidthConverter")
 # Nodes through which a bit stays a bit.
 _CARRIERS = (*_WIRES, "ConvolutionInputGenerator", "Pool", "FMPadding", "Concat", "Split", "InnerShuffle", "OuterShuffle",
-             "Shuffle")
+             "Shuffle", "UpsampleNearestNeighbour", "Crop", "SelectToken")
 
 
 @dataclass(frozen=True)
@@ -147,5 +147,7 @@ MAKERS: Mapping[str, Maker] = {
     "ConvolutionInputGenerator": windows.window, "FMPadding": windows.padding, "Pool": windows.pool,
     "GlobalAccPool": windows.global_pool, "LabelSelect": elements.label, "Concat": elements.concat, "Split": elements.split,
     "InnerShuffle": elements.shuffle, "OuterShuffle": elements.shuffle, "Shuffle": elements.shuffle,
-    **{f"Elementwise{kind}": elements.elementwise for kind in ("Add", "Sub", "Mul")},
+    "UpsampleNearestNeighbour": elements.upsample, "Crop": elements.crop, "SelectToken": elements.token,
+    "Requant": functions.requant, "Lookup": functions.embedding,
+    **{f"Elementwise{kind}": elements.elementwise for kind in ("Add", "Sub", "Mul", *functions.OPERATIONS)},
 }

@@ -12,6 +12,7 @@ from hw_flow.backends.finn.hardware import HardwareNode
 from hw_flow.backends.finn.levels import Levels, collapsed, thresholds
 from hw_flow.backends.finn.made import Made, folded, wide_enough
 from hw_flow.backends.finn.windows import window_lanes
+from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import MVAU, VVAU, Tensor, Thresholding, Thresholds, smallest_datatype
 from hw_flow.ir.tensor import IntArray
@@ -41,6 +42,9 @@ def _activation(importer: Importer, node: HardwareNode, values: np.ndarray, sour
 def mvau(importer: Importer, node: HardwareNode) -> Iterator[Made]:
     source = importer.source(node)
     arrays = importer.hardware.arrays
+    if node.inputs[1] not in arrays:
+        raise FlowError(f"{node.name}: multiplies two streams, '{node.inputs[0]}' and '{node.inputs[1]}'; the simulation takes "
+                        "constant weights, end the network before it")
     given = np.rint(arrays[node.inputs[1]]).astype(np.int64).T
     xnor = bool(node.number("binaryXnorMode"))
     weights = 2 * given - 1 if xnor else given

@@ -64,7 +64,8 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
 
 def one_frame(model: Any) -> Any:
     """The model with a batch of 1 where it has an open one, of which FINN makes 0 vectors and 0 cycles."""
-    edges = [*model.graph.input, *model.graph.output]
+    fixed = {tensor.name for tensor in model.graph.initializer}
+    edges = [value for value in (*model.graph.input, *model.graph.output) if value.name not in fixed]
     batches = [value.type.tensor_type.shape.dim[0] for value in edges if value.type.tensor_type.shape.dim]
     if any(not batch.dim_value for batch in batches):
         for batch in batches:
@@ -152,11 +153,32 @@ def _four_axes(model: Any) -> Any:
     return model.transform(Change3DTo4DTensors())
 
 
+def _forking_pools(model: Any) -> Any:
+    """A pair of changes of layout behind every pool that several nodes read.
+
+    FINN's `MakeMaxPoolNHWC` takes a change of layout from behind a pool to its front although others read the pool too, who
+    then read its input. Of a pair it finds one that nobody else reads.
+    """
+    from onnx import helper
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    pools = model.get_nodes_by_op_type("MaxPool")
+    for node in [node for node in pools if len(model.find_consumers(node.output[0])) > 1]:
+        pooled, turned = model.make_new_valueinfo_name(), f"{node.output[0]}_nhwc"
+        index = list(model.graph.node).index(node)
+        pair = [helper.make_node("Transpose", [pooled], [turned], name=f"{node.name}_nhwc", perm=[0, 2, 3, 1]),
+                helper.make_node("Transpose", [turned], [node.output[0]], name=f"{node.name}_nchw", perm=[0, 3, 1, 2])]
+        node.output[0] = pooled
+        for place, one in enumerate(pair, index + 1):
+            model.graph.node.insert(place, one)
+    return model.transform(InferShapes())
+
+
 def _plain(model: Any, cfg: Any) -> Any:
     """FINN's default streamlining."""
     from finn.builder import build_dataflow_steps as finn
 
-    return _settled(finn.step_streamline(model, cfg)) if _forks(model) else finn.step_streamline(model, cfg)
+    return _settled(finn.step_streamline(_forking_pools(model), cfg)) if _forks(model) else finn.step_streamline(model, cfg)
 
 
 def _branches(model: Any, cfg: Any) -> Any:
@@ -172,6 +194,7 @@ def _settled(model: Any) -> Any:
     from qonnx.transformation.infer_data_layouts import InferDataLayouts
     from qonnx.transformation.infer_datatypes import InferDataTypes
 
+    model = _forking_pools(model)
     for _ in range(2):
         for transformation in (
                 reorder.MakeMaxPoolNHWC(), absorb.AbsorbTransposeIntoMultiThreshold(), reorder.MoveTransposePastFork(),

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hw_flow.backends.finn.inside.convert import one_frame
@@ -16,6 +18,16 @@ def test_an_open_batch_becomes_one_frame(tmp_path: Path) -> None:
     one_frame(model)
     assert [edge.type.tensor_type.shape.dim[0].dim_value for edge in edges] == [1, 1]
     assert not model.graph.value_info
+
+
+def test_initialisers_among_the_inputs_are_no_frames(tmp_path: Path) -> None:
+    """ONNX of IR version 3 lists every initialiser as an input of the graph."""
+    model = ModelWrapper(str(tiny(tmp_path / "tiny.onnx")))
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "N"
+    model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [64]))
+    model.set_initializer("w", np.zeros(64, dtype=np.float32))
+    one_frame(model)
+    assert [value.type.tensor_type.shape.dim[0].dim_value for value in model.graph.input] == [1, 64]
 
 
 def test_a_given_batch_stays(tmp_path: Path) -> None:

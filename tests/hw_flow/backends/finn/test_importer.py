@@ -138,7 +138,7 @@ def test_constants(operation, function):
 
 def test_refusals():
     cases = {
-        "no kernel of ours stands in for it": lambda b: b.add("Lookup_hls", {"t": ((4,), "INT4")}, {}, lambda x: x),
+        "no kernel of ours stands in for it": lambda b: b.add("LayerNorm_hls", {"t": ((4,), "INT4")}, {}, lambda x: x),
         "selects 3 labels": lambda b: b.add("LabelSelect_hls", {"t": ((1,), "UINT2")}, {"K": 3, "PE": 1}, lambda x: x),
     }
     for text, step in cases.items():
