@@ -106,8 +106,8 @@ def read_input(path: Path, what: str) -> bytes:
         raise FlowError(f"{path}: cannot read the {what} ({error.strerror}); check the path") from error
 
 
-def build_key(backend: str, model: Path, content: bytes, options: BuildOptions) -> str:
-    """Hash of all that a build depends on.
+def build_key(backend: str, model: Path, content: bytes, options: BuildOptions, *, code: bool = True) -> str:
+    """Hash of all that a build depends on; without ``code``, of all but our own.
 
     These are the model's ``content`` with the files beside it that hold its data, the name of the top module,
     the options, the content of the folding and settings files, and the code that builds.
@@ -116,7 +116,8 @@ def build_key(backend: str, model: Path, content: bytes, options: BuildOptions) 
     folding = read_input(options.folding, "folding file") if options.folding else b""
     settings = read_input(options.settings, "settings file") if options.settings else b""
     plain |= {"folding": None, "settings": None, "force": None, "name": top_name(model, options)}
-    return digest((backend, content, *_beside(model, content), repr(sorted(plain.items())), folding, settings, code_digest()))
+    own = code_digest() if code else b""
+    return digest((backend, content, *_beside(model, content), repr(sorted(plain.items())), folding, settings, own))
 
 
 def _beside(model: Path, content: bytes) -> Iterator[bytes]:

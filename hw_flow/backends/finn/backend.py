@@ -25,6 +25,7 @@ from hw_flow.backends.finn.environment import check_environment
 from hw_flow.backends.finn.process import LOG, run_inside
 from hw_flow.backends.finn.request import Request
 from hw_flow.backends.finn.settings import FinnSettings, read_settings
+from hw_flow.backends.finn.standing import check_older, project_digest
 from hw_flow.backends.protocol import Build, Simulation
 from hw_flow.backends.rtl import RtlBackend
 from hw_flow.errors import FlowError
@@ -68,16 +69,17 @@ class FinnBackend(RtlBackend):
         settings = read_settings(options.settings)
         version = check_environment()
         key = build_key(self.name, model, content, options)
+        inputs = build_key(self.name, model, content, options, code=False)
         with locked(directory):
             stamp = current(directory, key)
             if stamp is not None:
                 return Build(directory, self.name, stamp, reused=True)
             older = standing(directory)
             if older is not None and not options.force:
-                raise FlowError(f"{directory}: holds a {older['backend']} build of {older['model_file']} made from other inputs "
-                                "or by another version; give another --output, or --force to replace it")
+                check_older(directory, older, inputs)
             claim(directory)
-            return _build(model, content, directory, options, settings=settings, version=version, key=key, steps=steps)
+            return _build(model, content, directory, options, settings=settings, version=version,
+                          keys={"key": key, "inputs": inputs}, steps=steps)
 
     def simulate(
         self, build: Build, x: IntArray | FloatArray, *, stalls: bool = False, seed: int = 0, trace: Path | None = None,
@@ -97,8 +99,8 @@ class FinnBackend(RtlBackend):
                         "them")
 
 
-def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, *, settings: FinnSettings, version: str, key: str,
-           steps: Steps) -> Build:
+def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, *, settings: FinnSettings, version: str,
+           keys: Mapping[str, str], steps: Steps) -> Build:
     from hw_flow import fifo, folding, rtl
     from hw_flow.backends.finn.modules import replacements
     from hw_flow.backends.finn.program import FOLDER, FinnProgram
@@ -131,7 +133,8 @@ def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, 
             complete(project, program, depths, answer["fifos"])
             own = {one.finn for one in replacements(program, answer["code"])} if settings.simulate_rtl else set()
         stamp: dict[str, Any] = {
-            "key": key, "backend": FinnBackend.name, "name": name, "model_file": model.name, "model_sha256": digest((content,)),
+            **keys, "project": project_digest(staging), "backend": FinnBackend.name,
+            "name": name, "model_file": model.name, "model_sha256": digest((content,)),
             "notes": [*_notes(imported.placed, own, answer["code"]), *answer["notes"], *imported.folding.notes],
             "host_ops": _host_ops(program),
             "target_cycles": request.target_cycles, "options": options.as_dict(), "finn": version,

@@ -10,6 +10,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import qonnx_make_model
 
 from hw_flow import api
+from hw_flow.backends import directory
 from hw_flow.backends.finn import backend, environment
 from hw_flow.backends.finn.request import Request
 from hw_flow.errors import FlowError
@@ -102,11 +103,29 @@ def test_again_and_force(tmp_path, child):
     api.build(model, tmp_path / "b", backend="finn", target_cycles=12)
     assert api.build(model, tmp_path / "b", backend="finn", target_cycles=12).reused
     assert len(child) == 1
-    with pytest.raises(FlowError, match="holds a finn build of tiny"):
+    with pytest.raises(FlowError) as fault:
         api.build(model, tmp_path / "b", backend="finn", unfold=True)
+    assert str(fault.value) == (f"{tmp_path}/b: holds a finn build of tiny.onnx made from other inputs; give another --output, "
+                                "or --force to replace it")
     assert not api.build(model, tmp_path / "b", backend="finn", unfold=True, force=True).reused
     assert child[-1][1].target_cycles == 1
     assert api.build(model, tmp_path / "c", backend="finn", fps=1e6, clock_mhz=200.0).stamp["target_cycles"] == 200
+
+
+def test_a_newer_version_builds_again(tmp_path, child, monkeypatch):
+    """A build of older code goes where nobody touched it; one whose project was edited stays."""
+    model = tiny(tmp_path / "tiny.onnx")
+    api.build(model, tmp_path / "b", backend="finn", target_cycles=12)
+    monkeypatch.setattr(directory, "code_digest", lambda: "newer")
+    assert not api.build(model, tmp_path / "b", backend="finn", target_cycles=12).reused
+    assert api.build(model, tmp_path / "b", backend="finn", target_cycles=12).reused
+    assert len(child) == 2
+    (tmp_path / "b" / "finn" / "project" / "folding.json").write_text("{}")
+    monkeypatch.setattr(directory, "code_digest", lambda: "newest")
+    with pytest.raises(FlowError) as fault:
+        api.build(model, tmp_path / "b", backend="finn", target_cycles=12)
+    assert str(fault.value) == (f"{tmp_path}/b: holds a finn build of tiny.onnx made by another version, and its finn/project "
+                                "has changed since; give another --output, or --force to replace it")
 
 
 def test_a_failure_leaves_the_log(tmp_path, child, monkeypatch):
