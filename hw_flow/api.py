@@ -8,6 +8,7 @@
 >>> run = api.simulate(build, samples=100)
 >>> api.synth(build, target="xc7").total["luts"]
 >>> report = api.report(build)
+>>> api.recipe("recipe.yaml", "out").model
 
 Every verb raises one exception with a one-line message for a fault of its input; see ``hw_flow.errors``.
 """
@@ -24,13 +25,14 @@ from hw_flow.backends import Build, BuildOptions, Simulation
 from hw_flow.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
     from hw_flow.backends.sizing import FifoSizing
     from hw_flow.fifo import Tick
     from hw_flow.ir.tensor import IntArray
+    from hw_flow.pipeline.recipe import RecipeRun
     from hw_flow.pipeline.verify import VerifyResult
     from hw_flow.report.compare import Comparison
     from hw_flow.report.estimate import Estimates
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Build", "BuildOptions", "Simulation", "build", "build_cached", "build_with", "compare", "estimate", "export", "fifo", "load",
-    "report", "simulate", "simulation_record", "synth", "train", "verify", "write_report",
+    "recipe", "report", "simulate", "simulation_record", "synth", "train", "verify", "write_report",
 ]
 
 _BUILDS_BYTES = 2 << 30  # of builds kept in the cache; each takes some 100 KiB to some MiB
@@ -60,6 +62,22 @@ def train(
 
     base = TrainConfig.from_yaml(Path(config)).model_dump() if config is not None else {}
     return run_training(TrainConfig(**{**base, **settings, "output": Path(output), "resume": resume, "progress": progress}))
+
+
+def recipe(config: str | Path | Mapping[str, Any], output: str | Path, *, progress: bool = False) -> RecipeRun:
+    """Compress a network by a chain of techniques, and export what comes out as QONNX.
+
+    Stages that the folder ``output`` holds are not repeated; an interrupted one is carried on.
+
+    Parameters
+    ----------
+    config : YAML file, or a mapping with the same keys: data, model, training, stages (see docs/training.md).
+    """
+    from collections.abc import Mapping
+
+    from hw_flow.pipeline.recipe import run
+
+    return run(config if isinstance(config, Mapping) else Path(config), Path(output), progress=progress)
 
 
 def export(trained: str | Path, output: str | Path | None = None, *, steps: Steps | None = None) -> dict[str, Any]:

@@ -7,7 +7,8 @@ coarser grid over the same range. Without a cost all widths would stay as wide a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 _LEAST = 2
 # A step of a weight in [-1, 1] is a step of so many times that in bits.
 _SPEED = 10.0
+_OFFSET = "bit_width_offset"
 
 
-def learn_bits(model: Network, *, weights: bool = True, activations: bool = True) -> int:
-    """Make the widths of ``model`` learnable, in place, from 2 bits up to those that it has now.
+def learn_bits(model: Network, *, weights: bool = True, activations: bool = True, least: int = _LEAST) -> int:
+    """Make the widths of ``model`` learnable, in place, from ``least`` bits, 2 or more, up to those that it has now.
 
     INT3 .. INT8 weights and INTn and UINTn activations from 3 bits on; all others stay as they are. What a network
     learned becomes a `BitConfig` by `rounded`.
@@ -43,25 +45,25 @@ def learn_bits(model: Network, *, weights: bool = True, activations: bool = True
     found = 0
     for layer in model.layers if weights else []:
         if layer.weight_type.startswith("INT") and layer.weight_type != "INT2":
-            found += _learn([layer.linear.weight_quant.tensor_quant], layer.linear.weight.device)
+            found += _learn([layer.linear.weight_quant.tensor_quant], layer.linear.weight.device, least)
     for index, modules in model.typed_activations().items() if activations else []:
         if model.bits.activations[index] not in ("BIPOLAR", "TERNARY"):
-            found += _learn([tensor_quantiser(module) for module in modules], next(model.parameters()).device)
+            found += _learn([tensor_quantiser(module) for module in modules], next(model.parameters()).device, least)
     if not found:
-        raise TrainingError(f"no layer has a width to learn ({model.bits}); use types of 3 to 8 bits, for example w8a8")
+        raise TrainingError(f"no layer has a width to learn ({model.bits}); use types of {least + 1} to 8 bits, for example w8a8")
     return found
 
 
-def _learn(quantisers: Sequence[Any], device: torch.device) -> int:
+def _learn(quantisers: Sequence[Any], device: torch.device, least: int) -> int:
     """One width for all of ``quantisers``; how many were given one that can be learned, 0 or 1."""
     from brevitas.core.bit_width import BitWidthParameter
 
     if not all(hasattr(quantiser, "msb_clamp_bit_width_impl") for quantiser in quantisers):
         return 0
     bits = int(quantisers[0].msb_clamp_bit_width_impl())
-    if bits <= _LEAST:
+    if bits <= least:
         return 0
-    width = BitWidthParameter(bits, min_bit_width=_LEAST, bit_width_offset_min_val=_LEAST, bit_width_offset_max_val=bits)
+    width = BitWidthParameter(bits, min_bit_width=least, bit_width_offset_min_val=least, bit_width_offset_max_val=bits)
     setattr(width.bit_width_offset, SPEED, _SPEED)
     for quantiser in quantisers:
         quantiser.msb_clamp_bit_width_impl = width.to(device)
@@ -74,6 +76,37 @@ def width_of(quantiser: Any, otherwise: int) -> Tensor:
         bits: Tensor = quantiser.get_submodule("msb_clamp_bit_width_impl")()
         return bits
     return torch.tensor(float(otherwise))
+
+
+@contextmanager
+def widths_kept(model: Network) -> Iterator[None]:
+    """Weights and widths may be loaded into ``model`` in here.
+
+    Brevitas makes quantisers anew when a state is loaded into them, without what was learned in place of their widths.
+    """
+    from brevitas import config
+
+    before = config.REINIT_ON_STATE_DICT_LOAD
+    if any(name.endswith(_OFFSET) for name, _ in model.named_parameters()):
+        config.REINIT_ON_STATE_DICT_LOAD = False
+    try:
+        yield
+    finally:
+        config.REINIT_ON_STATE_DICT_LOAD = before
+
+
+@contextmanager
+def narrowest(model: Network) -> Iterator[None]:
+    """All learned widths at their least while in here."""
+    offsets = {name: parameter for name, parameter in model.named_parameters() if name.endswith(_OFFSET)}
+    kept = {name: parameter.detach().clone() for name, parameter in offsets.items()}
+    try:
+        for parameter in offsets.values():
+            parameter.data.zero_()
+        yield
+    finally:
+        for name, parameter in offsets.items():
+            parameter.data.copy_(kept[name])
 
 
 def rounded(model: Network) -> Network:
@@ -89,7 +122,7 @@ def rounded(model: Network) -> Network:
     for index, modules in model.typed_activations().items():
         activations[index] = _renamed(activations[index], int(width_of(tensor_quantiser(modules[0]), 0)))
     plain = models.build(model.spec, replace(bits, weights=weights, activations=tuple(activations)), seed=0)
-    state = {name: value for name, value in model.state_dict().items() if not name.endswith("bit_width_offset")}
+    state = {name: value for name, value in model.state_dict().items() if not name.endswith(_OFFSET)}
     plain.load_state_dict(state)
     return plain.train(model.training)
 

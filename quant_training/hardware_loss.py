@@ -160,30 +160,45 @@ class HardwareLoss(Hook):
     cost : of the layers; any function that gradients flow through.
     weight : of the cost; at 1.0 the whole hardware is worth one unit of the task's loss.
     name : of the cost, for the key of the run; None takes its repr.
+    keep : share of the cost that is wanted: only what is above it counts, and only weights that reach it are kept as the
+        best. 0 for as little as pays.
     """
 
-    def __init__(self, cost: Cost, weight: float, name: str | None = None) -> None:
+    def __init__(self, cost: Cost, weight: float, name: str | None = None, keep: float = 0.0) -> None:
         if not 0 <= weight < float("inf"):
             raise TrainingError(f"the weight of the hardware cost is {weight}; give a number of at least 0")
-        self.cost, self.weight, self.name = cost, weight, name or repr(cost)
+        self.cost, self.weight, self.name, self.keep = cost, weight, name or repr(cost), keep
         self.reference: Tensor | None = None
+        self.model: Network | None = None
 
     def key(self) -> str:
-        """The cost and its weight."""
-        return f"HardwareLoss({self.name}, {self.weight!r})"
+        """The cost, its weight and what is wanted."""
+        return f"HardwareLoss({self.name}, {self.weight!r}, {self.keep!r})"
 
     def begin(self, model: Network, device: torch.device) -> None:
         """Note the cost of the network with the types of its BitConfig, which is where learned widths start."""
         del device
         import models
 
+        self.model = model
         with torch.no_grad():
             self.reference = self.cost(loads(models.build(model.spec, model.bits, seed=0))).clamp_min(1e-6)
 
-    def loss(self, step: Step, loss: Tensor) -> Tensor:
-        """The task's loss and the hardware's."""
+    def share(self, model: Network) -> Tensor:
+        """Cost of ``model`` as a share of that at the beginning."""
         assert self.reference is not None
-        cost = self.cost(loads(step.model))
+        cost = self.cost(loads(model))
         if not torch.isfinite(cost):
             raise TrainingError(f"the hardware cost {self.name} is {float(cost)}; it must be a finite number for these widths")
-        return loss + self.weight * (cost / self.reference).to(loss.device)
+        return cost / self.reference
+
+    def loss(self, step: Step, loss: Tensor) -> Tensor:
+        """The task's loss and the hardware's."""
+        return loss + self.weight * (self.share(step.model) - self.keep).clamp_min(0).to(loss.device)
+
+    def settled(self, progress: float) -> bool:
+        """Whether the wanted share is reached."""
+        del progress
+        assert self.model is not None
+        with torch.no_grad():
+            return self.keep <= 0 or float(self.share(self.model)) <= self.keep

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from quant_training.config import TrainConfig
 from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
+from quant_training.folder import RESUME, data_settings, finished, run_key, snapshot
 
 if TYPE_CHECKING:
     import torch
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from models import Network
     from quant_training.hooks import Hook
-
-RESUME = "resume.ckpt"
-
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
@@ -82,7 +79,8 @@ def run_training(config: TrainConfig) -> TrainResult:
 def train(model: Network, data: Dataset, config: TrainConfig, hooks: Sequence[Hook] = ()) -> TrainResult:
     """Train ``model`` in place on ``data``; ``config.model``, ``bits``, ``data`` and ``start`` are not used.
 
-    ``hooks`` take part in every step: a teacher, masks, a hardware cost.
+    ``hooks`` take part in every step: a teacher, masks, a hardware cost. With ``resume`` a run that is complete in ``output`` is
+    loaded, not repeated.
 
     With several devices Lightning runs the program once for each; all but the first process end in here.
 
@@ -91,18 +89,23 @@ def train(model: Network, data: Dataset, config: TrainConfig, hooks: Sequence[Ho
     TrainingError : model and data do not fit, Lightning cannot have its switches, the loss is not finite,
         or ``resume`` finds another run.
     """
+    from quant_training.bitwidths import widths_kept
+
     _check_fit(model, data, config)
     output = config.output
-    key = _run_key(model, data, config, hooks)
-    snapshot = None
+    key = run_key(model, data, config, hooks)
+    saved = None
     if output is not None:
+        if config.resume and (done := finished(output, key)) is not None:
+            return _reload(model, data, done, output)
         output.mkdir(parents=True, exist_ok=True)
-        snapshot = _snapshot(output, key, config)
+        saved = snapshot(output, key, config)
     start = time.perf_counter()
     try:
-        module = _fit(model, data, config, snapshot, hooks)
-        if module.best is not None:
-            model.load_state_dict(module.best)
+        with widths_kept(model):
+            module = _fit(model, data, config, saved, hooks)
+            if module.best is not None:
+                model.load_state_dict(module.best)
     finally:
         for hook in hooks:
             hook.end(model)
@@ -121,6 +124,18 @@ def train(model: Network, data: Dataset, config: TrainConfig, hooks: Sequence[Ho
     if output is not None:
         _save(result, config, key)
     return result
+
+
+def _reload(model: Network, data: Dataset, metrics: dict[str, Any], output: Path) -> TrainResult:
+    from models.checkpoint import WEIGHTS, read_tensors
+    from quant_training.bitwidths import widths_kept
+
+    with widths_kept(model):
+        model.load_state_dict(read_tensors(output / WEIGHTS))
+    shares = {name: math.nan if metrics[name] is None else metrics[name]
+              for name in ("train_accuracy", "val_accuracy", "test_accuracy")}
+    return TrainResult(model=model.eval(), data=data, epochs=metrics["epochs"], seconds=metrics["seconds"],
+                       history=metrics["history"], directory=output, **shares)
 
 
 def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | None, hooks: Sequence[Hook]) -> Any:
@@ -230,38 +245,6 @@ def _check_fit(model: Network, data: Dataset, config: TrainConfig) -> None:
         raise TrainingError("patience needs validation samples; set val_fraction above 0 or leave patience out")
     if config.resume and config.output is None:
         raise TrainingError("resume needs the folder of the run; set output")
-
-
-def _run_key(model: Network, data: Dataset, config: TrainConfig, hooks: Sequence[Hook]) -> str:
-    """Hash of all that determines the result, so that a snapshot of another run is not continued."""
-    settings = config.model_dump(mode="json", exclude={"output", "resume", "progress", "checkpoint_seconds", "threads"})
-    settings |= {"spec": model.spec.to_dict(), "bits": model.bits.to_dict()}
-    settings |= {"hooks": [hook.key() for hook in hooks]}
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(data.train.integers.tobytes())
-    digest.update(data.train.labels.tobytes())
-    return digest.hexdigest()
-
-
-def _snapshot(output: Path, key: str, config: TrainConfig) -> Path:
-    path, marker = output / RESUME, output / "run.key"
-    if path.exists():
-        if not config.resume:
-            path.unlink()
-        elif not marker.exists() or marker.read_text() != key:
-            raise TrainingError(f"{output}: holds a run with other settings or data; give another output, or leave resume out")
-    from models.checkpoint import write_text
-
-    write_text(marker, key)
-    return path
-
-
-def data_settings(data: Dataset) -> dict[str, Any]:
-    """What ``config.json`` says of the data."""
-    return {
-        "name": data.name, "classes": list(data.classes), "input_shape": list(data.input_shape),
-        "input_type": data.input_type, "input_scale": str(data.input_scale),
-    }
 
 
 def _save(result: TrainResult, config: TrainConfig, key: str) -> None:

@@ -25,13 +25,17 @@ def run(
 
     What is done is kept: run it again after an interruption, or with stages changed, and only what is missing is done.
     """
+    from hw_flow import api
+
     with json_only(as_json):
-        result, onnx = _run(recipe, output)
+        result = api.recipe(recipe, output, progress=sys.stderr.isatty())
     if as_json:
-        emit({"directory": str(result.directory), "model": onnx, "stages": result.rows})
+        emit({"directory": str(result.directory), "model": result.model and str(result.model), "stages": result.rows})
         return
     _show(result.rows)
-    print(f"{result.directory}: the last stage" + (f"; {onnx}: its QONNX file, bit-exact" if onnx else ""))
+    if result.model is None:
+        note("the last stage has float tensors, so there is no QONNX file; end with types such as w4a4")
+    print(f"{result.directory}: the last stage" + (f"; {result.model}: its QONNX file, bit-exact" if result.model else ""))
 
 
 @app.command()
@@ -49,23 +53,13 @@ def show(
         _show(summary["stages"])
 
 
-def _run(path: Path, output: Path) -> tuple[Any, str | None]:
-    from hw_flow.export import export_checkpoint
-    from quant_training.recipes import Recipe, run_recipe
-
-    result = run_recipe(Recipe.from_yaml(path), output, progress=sys.stderr.isatty())
-    if not result.model.bits.quantised:
-        note("the last stage has float tensors, so there is no QONNX file; end with types such as w4a4")
-        return result, None
-    onnx = result.directory / "model.onnx"
-    export_checkpoint(result.directory, onnx)
-    return result, str(onnx)
-
-
 def _show(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
 
     from quant_training.recipes.rows import table
 
     Console(width=None if sys.stdout.isatty() else 160).print(table(rows))
+    for row in rows:
+        if "note" in row:
+            print(f"{row['stage']}: {row['note']}")
     print("sizes and operations are counted, not measured: source counted")

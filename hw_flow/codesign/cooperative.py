@@ -57,9 +57,9 @@ class CooperativeConfig(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise FlowError(f"cooperative pruning: {where} is {first['input']!r}: {first['msg'].lower()}") from error
+            from quant_training.settings import one_line
+
+            raise FlowError(one_line("cooperative pruning", error, type(self))) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class Cooperation:
 
 def cooperate(
     model: Network, data: Dataset, config: CooperativeConfig, tuning: TrainConfig, directory: Path, *, meter: Meter,
-    steps: Steps | None = None, progress: Progress | None = None,
+    steps: Steps | None = None, progress: Progress | None = None, masked: bool = False,
 ) -> Cooperation:
     """Prune ``model`` until the hardware is as small, or as fast, as ``config`` wants.
 
@@ -97,6 +97,7 @@ def cooperate(
         carried on: rounds that are done are not repeated, and a fine-tuning goes on from its last snapshot.
     meter : measures a network, see `HardwareMeter`.
     progress : told after each round.
+    masked : weights that are zero stay so.
 
     Raises
     ------
@@ -104,7 +105,8 @@ def cooperate(
     """
     if not len(data.val):
         raise FlowError(f"cooperative pruning: {data.name} has no validation samples to judge by; set val_fraction above 0")
-    run = _Run(data, config, tuning, directory, meter, steps or Steps(), _key(model, data, config, tuning, meter))
+    key = _key(model, data, config, tuning, meter)
+    run = _Run(data, config, tuning, directory, meter, steps or Steps(), key, masked)
     shown = progress or Silent()
     rounds = read_rounds(directory, run.key)
     shown.start(config.rounds + 1, len(rounds), 1)
@@ -146,6 +148,7 @@ class _Run:
     meter: Meter
     steps: Steps
     key: str
+    masked: bool
 
     def folder(self, number: int) -> Path:
         return self.directory / f"round-{number}"
@@ -188,6 +191,7 @@ class _Run:
         import models
         from quant_training import TrainingError, train
         from quant_training.pruning import PruneConfig, prune
+        from quant_training.pruning.masks import hold
 
         folder, config, model = self.folder(number), self.config, state.model
         if (folder / "tuned").exists():
@@ -203,7 +207,8 @@ class _Run:
                     return None
                 raise
         with self.steps("fine-tune", own_display=self.tuning.progress):
-            train(pruned, self.data, self.tuning.model_copy(update={"output": folder / "training", "resume": True}))
+            tuning = self.tuning.model_copy(update={"output": folder / "training", "resume": True})
+            train(pruned, self.data, tuning, [hold(pruned)] if self.masked else [])
         models.save(pruned, folder)
         (folder / "tuned").touch()  # last: the network is complete
         return pruned

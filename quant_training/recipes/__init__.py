@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quant_training.recipes.config import Recipe, Stage
+    from quant_training.recipes.plugins import Kind, Outcome, Plugins
     from quant_training.recipes.rows import table
     from quant_training.recipes.run import RecipeResult, run_recipe
 
-__all__ = ["Recipe", "RecipeResult", "Stage", "run_recipe", "table"]
+__all__ = ["Kind", "Outcome", "Plugins", "Recipe", "RecipeResult", "Stage", "run_recipe", "table"]
 
-_LAZY = {"Recipe": "config", "Stage": "config", "RecipeResult": "run", "run_recipe": "run", "table": "rows"}
+_LAZY = {
+    "Kind": "plugins", "Outcome": "plugins", "Plugins": "plugins", "Recipe": "config", "Stage": "config", "RecipeResult": "run",
+    "run_recipe": "run", "table": "rows",
+}
 
 
 def __getattr__(name: str) -> Any:

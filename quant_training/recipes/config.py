@@ -13,9 +13,11 @@ from quant_training.distillation import DistilConfig
 from quant_training.errors import TrainingError
 from quant_training.lowrank.network import LowRankConfig
 from quant_training.pruning.config import PruneConfig
+from quant_training.recipes.learning import LearnConfig
+from quant_training.recipes.plugins import Plugins
 from quant_training.settings import read_mapping
 
-KINDS = ("pretrain", "distil", "prune", "lower", "low_rank", "finetune", "calibrate")
+KINDS = ("pretrain", "distil", "prune", "lower", "low_rank", "learn_bits", "finetune", "calibrate")
 _KEYS = ("name", "data", "model", "training", "stages", "robustness")
 # `keep` is the share that pruning leaves; what the recipe decides itself is no setting of a stage.
 _TRAINING = tuple(
@@ -26,7 +28,8 @@ _CALIBRATION = ("ranges", "percentile", "equalised")
 _OWN: Mapping[str, tuple[str, ...]] = {
     "pretrain": ("bits",), "distil": ("bits", "model", "teacher", *DistilConfig.model_fields),
     "prune": ("teacher", *PruneConfig.model_fields), "lower": ("bits", "teacher"),
-    "low_rank": ("teacher", *LowRankConfig.model_fields), "finetune": ("teacher",), "calibrate": ("bits", *_CALIBRATION),
+    "low_rank": ("teacher", *LowRankConfig.model_fields), "finetune": ("teacher",),
+    "learn_bits": ("bits", "teacher", *LearnConfig.model_fields), "calibrate": ("bits", *_CALIBRATION),
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -37,12 +40,13 @@ class Stage:
 
     Attributes
     ----------
-    kind : one of ``KINDS``.
+    kind : one of ``KINDS``, or one that a caller adds.
     name : of its folder, and to refer to it as a teacher.
     bits : types of its result; None: as they are.
     model : another network for the student of a distillation; None: the same.
     teacher : name of the stage whose network teaches; None: no teacher (for ``distil`` the first stage).
-    technique : settings of the technique: a `DistilConfig`, `PruneConfig` or `LowRankConfig`, or those of a calibration.
+    technique : settings of the technique: a `DistilConfig`, `PruneConfig`, `LowRankConfig` or `LearnConfig`, what a caller's kind
+        has, or those of a calibration.
     training : settings of its training that differ from the recipe's.
     """
 
@@ -82,18 +86,18 @@ class Recipe:
     robustness: bool = False
 
     @classmethod
-    def from_yaml(cls, path: Path) -> Recipe:
-        """From a file.
+    def from_yaml(cls, path: Path, plugins: Plugins | None = None) -> Recipe:
+        """From a file; ``plugins`` add kinds of stages and hardware costs.
 
         Raises
         ------
         TrainingError : it cannot be read, or a key or value is not legal; the stage is named.
         """
         values = read_mapping(path, "a recipe (YAML)", "data, model and stages")
-        return cls.from_dict({"name": path.stem, **values})
+        return cls.from_dict({"name": path.stem, **values}, plugins)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+    def from_dict(cls, values: Mapping[str, Any], plugins: Plugins | None = None) -> Recipe:
         """From plain values; see `from_yaml`."""
         for key in values:
             if key not in _KEYS:
@@ -104,7 +108,7 @@ class Recipe:
         training = _mapping("training", values.get("training"))
         _check_training("training", training)
         data = values.get("data", "digits")
-        stages = _stages(given)
+        stages = _stages(given, plugins or Plugins())
         settings = {"name": str(data)} if isinstance(data, str) else _mapping("data", data)
         config = TrainConfig(data=settings)
         return cls(str(values.get("name", "recipe")), config.data, values.get("model", "digits"), training, stages,
@@ -129,29 +133,31 @@ def _check_training(where: str, values: Mapping[str, Any]) -> None:
         raise TrainingError(f"recipe: {where}: {error}") from error
 
 
-def _stages(given: list[Any]) -> tuple[Stage, ...]:
+def _stages(given: list[Any], plugins: Plugins) -> tuple[Stage, ...]:
     stages: list[Stage] = []
+    kinds = (*KINDS, *plugins.stages)
     for number, item in enumerate(given, start=1):
         entry = {item: None} if isinstance(item, str) else item
-        if not isinstance(entry, Mapping) or len(entry) != 1 or next(iter(entry)) not in KINDS:
-            raise TrainingError(f"recipe: stage {number} is {entry!r}; name exactly one of {', '.join(KINDS)}")
+        if not isinstance(entry, Mapping) or len(entry) != 1 or next(iter(entry)) not in kinds:
+            raise TrainingError(f"recipe: stage {number} is {entry!r}; name exactly one of {', '.join(kinds)}")
         kind, settings = next(iter(entry.items()))
-        stage = _stage(number, kind, _mapping(f"stage {number} ({kind})", settings), [earlier.name for earlier in stages])
-        stages.append(stage)
+        values = _mapping(f"stage {number} ({kind})", settings)
+        stages.append(_stage(number, kind, values, [earlier.name for earlier in stages], plugins))
     if stages[0].kind != "pretrain":
         raise TrainingError(f"recipe: the first stage is {stages[0].kind}; begin with pretrain")
     return tuple(stages)
 
 
-def _stage(number: int, kind: str, values: dict[str, Any], earlier: list[str]) -> Stage:
+def _stage(number: int, kind: str, values: dict[str, Any], earlier: list[str], plugins: Plugins) -> Stage:
     where = f"stage {number} ({kind})"
     name = str(values.pop("name", kind if kind not in earlier else f"{kind}-{number}"))
     if not _NAME.fullmatch(name) or name in earlier:
         raise TrainingError(f"recipe: {where}: the name '{name}' is taken or is no file name; give another")
-    own = {key: values.pop(key) for key in list(values) if key in _OWN[kind]}
+    legal_own = tuple(plugins.stages[kind].settings.model_fields) if kind in plugins.stages else _OWN[kind]
+    own = {key: values.pop(key) for key in list(values) if key in legal_own}
     for key in values:
         if key not in _TRAINING or kind == "calibrate":
-            legal = (*_OWN[kind], *(() if kind == "calibrate" else _TRAINING))
+            legal = (*legal_own, *(() if kind == "calibrate" else _TRAINING))
             raise TrainingError(f"recipe: {where}: unknown key '{key}'; legal keys are name, {', '.join(dict.fromkeys(legal))}")
     _check_training(where, values)
     bits, model, teacher = own.pop("bits", None), own.pop("model", None), own.pop("teacher", None)
@@ -163,9 +169,12 @@ def _stage(number: int, kind: str, values: dict[str, Any], earlier: list[str]) -
         raise TrainingError(f"recipe: {where}: no earlier stage is named '{teacher}'; there are {', '.join(earlier) or 'none'}")
     if kind == "prune" and "seed" in own:
         values["seed"] = own["seed"]
-    makers: dict[str, Any] = {"distil": DistilConfig, "prune": PruneConfig, "low_rank": LowRankConfig}
+    makers: dict[str, Any] = {"distil": DistilConfig, "prune": PruneConfig, "low_rank": LowRankConfig, "learn_bits": LearnConfig}
+    makers |= {name: added.settings for name, added in plugins.stages.items()}
     try:
         technique = makers[kind](**own) if kind in makers else own
+        if isinstance(technique, LearnConfig):
+            plugins.cost(technique.cost, technique.at)
     except TrainingError as error:
         raise TrainingError(f"recipe: {where}: {error}") from error
     return Stage(kind, name, bits, model, teacher, technique, values)

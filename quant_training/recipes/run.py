@@ -17,6 +17,7 @@ from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
 from quant_training.metrics import evaluate
 from quant_training.recipes.config import Recipe, Stage
+from quant_training.recipes.plugins import Plugins
 from quant_training.recipes.stages import Work, perform
 from quant_training.size import footprint
 
@@ -36,7 +37,7 @@ class RecipeResult:
     model : network of the last stage, in evaluation mode.
     directory : its folder, as `models.load` and the export read it.
     rows : one mapping a stage: stage, kind, bits, test_accuracy, val_accuracy, parameters, weight_bits, macs, bit_operations,
-        sparsity, seconds; accuracies from 0 to 1.
+        sparsity, seconds; accuracies from 0 to 1; and what a kind of stage adds, with a ``note``.
     """
 
     model: Network
@@ -44,8 +45,10 @@ class RecipeResult:
     rows: list[dict[str, Any]]
 
 
-def run_recipe(recipe: Recipe, output: Path, *, progress: bool = False) -> RecipeResult:
+def run_recipe(recipe: Recipe, output: Path, *, progress: bool = False, plugins: Plugins | None = None) -> RecipeResult:
     """Carry out all stages that ``output`` does not hold yet; a changed stage is done anew, with all that follow.
+
+    ``plugins`` are those that ``recipe`` was read with.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def run_recipe(recipe: Recipe, output: Path, *, progress: bool = False) -> Recip
         done = _done(folder, digest.hexdigest())
         if done is None:
             teachers = {stage.teacher: models.load(folders[stage.teacher])} if stage.teacher is not None else {}
-            work = Work(recipe, stage, data, folder / _TRAINING, model, masked, teachers, progress)
+            work = Work(recipe, stage, data, folder / _TRAINING, model, masked, teachers, progress, plugins or Plugins())
             done = _perform(work, folder, digest.hexdigest())
         model, masked = models.load(folder), bool(done["masked"])
         folders[stage.name] = folder
@@ -104,18 +107,19 @@ def _perform(work: Work, folder: Path, key: str) -> dict[str, Any]:
     write_text(folder / _KEY, key)
     start = time.perf_counter()
     try:
-        model, masked = perform(work)
+        outcome = perform(work)
     except (TrainingError, models.ModelError) as error:
         raise TrainingError(f"stage '{work.stage.name}': {error}") from error
     seconds = time.perf_counter() - start
+    model = outcome.model
     models.save(model, folder)
     _note_data(folder, work.recipe, work.data)
-    row = _row(model, work.data, work.stage) | {"seconds": round(seconds, 1)}
+    row = _row(model, work.data, work.stage) | {"seconds": round(seconds, 1), **outcome.figures}
     if work.recipe.robustness:
         from quant_training.robustness import RobustnessConfig, robustness
 
         row["robustness"] = robustness(model, work.data, RobustnessConfig(samples=500)).to_dict()
-    done = {"version": 1, "masked": masked, "row": row}
+    done = {"version": 1, "masked": outcome.masked, "row": row}
     write_text(folder / _DONE, json.dumps(done, indent=2))  # written last: the stage is complete
     shutil.rmtree(folder / _TRAINING, ignore_errors=True)
     return done
@@ -130,7 +134,7 @@ def _row(model: Network, data: Dataset, stage: Stage) -> dict[str, Any]:
 
 def _note_data(folder: Path, recipe: Recipe, data: Dataset) -> None:
     """Leave the settings that a training leaves, so that the folder can be exported as one."""
-    from quant_training.training import data_settings
+    from quant_training.folder import data_settings
 
     settings = {"version": 1, "train": {"data": recipe.data.model_dump(mode="json")}, "data": data_settings(data)}
     write_text(folder / "config.json", json.dumps(settings, indent=2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from quant_training.distillation import Distil, DistilConfig
 from quant_training.hooks import Hook
 from quant_training.pruning.masks import hold
 from quant_training.recipes.config import Recipe, Stage
+from quant_training.recipes.learning import learn
+from quant_training.recipes.plugins import Outcome, Plugins
 from quant_training.training import train
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Work:
     masked : whether weights that are zero have to stay so.
     teachers : networks of earlier stages by name, as far as this one asks for them.
     progress : show a bar.
+    plugins : what the caller adds.
     """
 
     recipe: Recipe
@@ -45,6 +48,7 @@ class Work:
     masked: bool
     teachers: Mapping[str, Network]
     progress: bool
+    plugins: Plugins = field(default_factory=Plugins)
 
     def config(self) -> TrainConfig:
         """Settings of the stage's training, which carries on where it was interrupted."""
@@ -52,18 +56,22 @@ class Work:
         return TrainConfig(**values, output=self.folder, resume=True, progress=self.progress)
 
 
-def perform(work: Work) -> tuple[Network, bool]:
-    """Carry out a stage; returns its network, in evaluation mode, and whether zeros have to stay from now on."""
+def perform(work: Work) -> Outcome:
+    """Carry out a stage."""
     kind = work.stage.kind
+    if kind in work.plugins.stages:
+        return work.plugins.stages[kind].perform(work)
     if kind == "prune":
         return _prune(work)
     if kind == "calibrate":
-        return _calibrate(work), work.masked
+        return Outcome(_calibrate(work), work.masked)
     model = _low_rank(work) if kind == "low_rank" else _network(work)
     masked = work.masked and kind != "low_rank" and work.stage.model is None
     hooks: list[Hook] = [*_teacher(work, model), *([hold(model)] if masked else [])]
+    if kind == "learn_bits":
+        return learn(work, model, hooks)
     train(model, work.data, work.config(), hooks)
-    return model, masked
+    return Outcome(model, masked)
 
 
 def _network(work: Work) -> Network:
@@ -90,7 +98,7 @@ def _teacher(work: Work, student: Network) -> list[Hook]:
     return [Distil(work.teachers[work.stage.teacher], student, config)]
 
 
-def _prune(work: Work) -> tuple[Network, bool]:
+def _prune(work: Work) -> Outcome:
     from quant_training.pruning.run import prune
 
     assert work.before is not None  # the first stage is a training
@@ -100,7 +108,7 @@ def _prune(work: Work) -> tuple[Network, bool]:
     if work.masked and config.pattern != "channels":
         hooks.append(hold(work.before))
     pruned = prune(work.before, work.data, config, work.config(), hooks=hooks)
-    return pruned.model, work.masked or pruned.masks is not None
+    return Outcome(pruned.model, work.masked or pruned.masks is not None)
 
 
 def _low_rank(work: Work) -> Network:

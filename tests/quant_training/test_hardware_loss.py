@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +17,9 @@ from hw_flow.frontend import compare, compile_qonnx
 from models import BitConfig
 from models.bits import type_bits
 from quant_training import TrainConfig, TrainingError, load_dataset, train
-from quant_training.bitwidths import learn_bits, rounded
+from quant_training.bitwidths import learn_bits, narrowest, rounded
 from quant_training.hardware_loss import Cost, CycleCost, HardwareLoss, LutCost, bit_operations, loads
+from quant_training.loop import Snapshot
 
 CONFIG = TrainConfig(epochs=8, progress=False, keep="last", learning_rate=0.02)
 
@@ -39,6 +42,51 @@ def test_widths_shrink_under_the_cost_and_round_to_plain_types(tmp_path: Path) -
     comparison = compare(compile_qonnx(tmp_path / "net.onnx", input_type="UINT5", input_scale="1/16"),
                          data.test.integers[:100].reshape(100, -1))
     assert comparison.bit_exact
+
+
+def test_a_killed_run_keeps_its_widths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Branches share widths, and the best weights are loaded back: neither may bring the first widths back."""
+    data = load_dataset("digits")
+    data = replace(data, train=data.train.take(400))
+    written = Snapshot.on_train_epoch_end
+
+    def learned(folder: str) -> models.Network:
+        net = models.build("digits_cnn", "w6a6", seed=0)
+        learn_bits(net)
+        config = CONFIG.model_copy(update={"epochs": 4, "output": tmp_path / folder, "resume": True, "checkpoint_seconds": 0.0,
+                                           "keep": "best"})
+        train(net, data, config, [HardwareLoss(bit_operations, 2.0, "bit_operations")])
+        return net
+
+    def killed(self: Snapshot, trainer: Any, module: Any) -> None:
+        written(self, trainer, module)
+        if module.current_epoch == 2:
+            raise RuntimeError("killed")
+
+    whole = learned("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(Snapshot, "on_train_epoch_end", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            learned("parts")
+    for parts in (learned("parts"), learned("parts")):  # carried on, then loaded
+        assert rounded(parts).bits == rounded(whole).bits != models.build("digits_cnn", "w6a6", seed=0).bits
+        for name, tensor in whole.state_dict().items():
+            assert torch.equal(tensor, parts.state_dict()[name]), name
+
+
+def test_only_a_share_that_is_reached_is_kept() -> None:
+    data = load_dataset("digits")
+    net = models.build("digits", "w8a8", seed=0)
+    learn_bits(net)
+    hook = HardwareLoss(bit_operations, 4.0, "bit_operations", keep=0.6)
+    train(net, data, CONFIG.model_copy(update={"keep": "best", "learning_rate": 0.03}), [hook])
+    with torch.no_grad():
+        share = float(bit_operations(loads(net)) / bit_operations(loads(models.build("digits", "w8a8", seed=0))))
+    assert 0.3 < share <= 0.6
+    with narrowest(net), torch.no_grad():
+        assert {int(load.weight_bits) for load in loads(net)} == {2}
+    with torch.no_grad():
+        assert float(hook.share(net)) == pytest.approx(share)
 
 
 def test_sums_and_their_branches_learn_one_width() -> None:

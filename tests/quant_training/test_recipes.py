@@ -10,10 +10,14 @@ import pytest
 import torch
 
 import models
+from models.bits import type_bits
 from quant_training import TrainingError
+from quant_training.hardware_loss import LutCost, loads
 from quant_training.loop import Snapshot
-from quant_training.recipes import Recipe, run_recipe, table
+from quant_training.pruning import PruneConfig
+from quant_training.recipes import Kind, Outcome, Plugins, Recipe, run_recipe, table
 from quant_training.recipes import stages as stages_module
+from quant_training.recipes.stages import Work
 
 ALL: dict[str, Any] = {
     "data": "digits", "model": {"preset": "digits", "hidden": [24]}, "training": {"batch_size": 128, "epochs": 2},
@@ -90,6 +94,48 @@ def test_another_student_and_its_robustness(tmp_path: Path) -> None:
     assert set(result.rows[1]["robustness"]) == {"clean", "attacks", "corruptions", "upsets", "calibration_error", "samples"}
 
 
+def test_bits_learned_to_a_share_of_the_cost(tmp_path: Path) -> None:
+    some: dict[str, Any] = {
+        **ALL, "model": {"preset": "digits", "hidden": [24]},
+        "stages": [{"pretrain": {"epochs": 4}}, {"lower": {"bits": "w8a8"}},
+                   {"learn_bits": {"cost": "luts", "at": 64, "keep": 0.55, "weight": 4.0, "least": 3, "epochs": 10,
+                                   "learning_rate": 0.03}}],
+    }
+    result = run_recipe(Recipe.from_dict(some), tmp_path)
+    row, bits = result.rows[2], result.model.bits
+    assert row["cost_share"] <= 0.55
+    assert row["note"] == f"{bits}; luts at {100 * row['cost_share']:.1f} % of those at the beginning (source model)"
+    assert all(3 <= type_bits(name) <= 8 for name in (*bits.weights, *bits.activations))
+    cost = LutCost(64)
+    full = models.build(result.model.spec, "w8a8", seed=0)
+    assert float(cost(loads(result.model)) / cost(loads(full))) == pytest.approx(row["cost_share"])
+    assert row["test_accuracy"] > 0.7
+    # What no width can reach is said before anything is trained, what training did not reach after it.
+    for keep, rest in ((0.05, "with 3 bits everywhere luts are "), (0.45, "luts ended at ")):
+        learn = {"cost": "luts", "at": 64, "keep": keep, "least": 3, "weight": 1e-6, "epochs": 1}
+        with pytest.raises(TrainingError) as error:
+            run_recipe(Recipe.from_dict({**some, "stages": [*some["stages"][:2], {"learn_bits": learn}]}), tmp_path)
+        assert str(error.value).startswith(f"stage 'learn_bits': learned bits: {rest}")
+
+
+def test_plugins_add_stages_and_costs(tmp_path: Path) -> None:
+    class Noise(PruneConfig):
+        """Some settings."""
+
+    def perform(work: Work) -> Outcome:
+        assert work.before is not None
+        return Outcome(work.before, work.masked, {"note": f"keep {work.stage.technique.keep:g}"})
+
+    plugins = Plugins({"noise": Kind(Noise, perform)}, {"weights": lambda at: lambda layers: layers[0].weight_bits * at})
+    some = {**ALL, "stages": [{"pretrain": {"epochs": 1, "bits": "w4a4"}}, {"noise": {"keep": 0.5}},
+                              {"learn_bits": {"cost": "weights", "at": 3, "epochs": 1}}]}
+    result = run_recipe(Recipe.from_dict(some, plugins), tmp_path, plugins=plugins)
+    assert [row.get("note", "")[:8] for row in result.rows] == ["", "keep 0.5", "UINT8 | "]
+    with pytest.raises(TrainingError) as error:
+        Recipe.from_dict({**some, "stages": ["pretrain", {"noise": {"keep": 2}}]}, plugins)
+    assert str(error.value) == "recipe: stage 2 (noise): pruning: keep is 2: input should be less than or equal to 1"
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -98,8 +144,8 @@ def test_another_student_and_its_robustness(tmp_path: Path) -> None:
         ({"stages": ["finetune"]}, "recipe: the first stage is finetune; begin with pretrain"),
         (
             {"stages": ["train"]},
-            "recipe: stage 1 is {'train': None}; name exactly one of pretrain, distil, prune, lower, low_rank, finetune, "
-            "calibrate",
+            "recipe: stage 1 is {'train': None}; name exactly one of pretrain, distil, prune, lower, low_rank, learn_bits, "
+            "finetune, calibrate",
         ),
         (
             {"stages": ["pretrain", {"lower": {}}]},
@@ -124,6 +170,18 @@ def test_another_student_and_its_robustness(tmp_path: Path) -> None:
         (
             {"stages": ["pretrain", {"calibrate": {"epochs": 3}}]},
             "recipe: stage 2 (calibrate): unknown key 'epochs'; legal keys are name, bits, ranges, percentile, equalised",
+        ),
+        (
+            {"stages": ["pretrain", {"learn_bits": {"cost": "luts"}}]},
+            "recipe: stage 2 (learn_bits): the hardware cost 'luts' needs a number of cycles a frame; set at",
+        ),
+        (
+            {"stages": ["pretrain", {"learn_bits": {"cost": "watts"}}]},
+            "recipe: stage 2 (learn_bits): there is no hardware cost 'watts'; take one of bit_operations, luts, cycles",
+        ),
+        (
+            {"stages": ["pretrain", {"learn_bits": {"weights": False, "activations": False}}]},
+            "recipe: stage 2 (learn_bits): learned bits: neither weights nor activations are learned; leave one of them out",
         ),
         ({"stages": ["pretrain"], "training": 3}, "recipe: training is 3; give a mapping of settings"),
     ],

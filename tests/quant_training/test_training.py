@@ -76,6 +76,21 @@ def test_a_killed_run_resumes_to_the_same_weights(schedule: str, tmp_path: Path,
     assert not (tmp_path / "parts" / "resume.ckpt").exists()
 
 
+def test_a_finished_run_is_loaded(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = TrainConfig(**SMALL, epochs=2, output=tmp_path, resume=True)
+    first = train(models.build(SMALL["model"], "w4a4", seed=0), digits, config)
+    with monkeypatch.context() as patch:
+        patch.setattr("quant_training.training._fit", lambda *_: pytest.fail("trained again"))
+        again = train(models.build(SMALL["model"], "w4a4", seed=0), digits, config)
+    assert again.metrics() == {**first.metrics(), "seconds": again.metrics()["seconds"]}
+    assert not again.model.training
+    for name, tensor in first.model.state_dict().items():
+        assert torch.equal(tensor, again.model.state_dict()[name]), name
+    # Other weights to start from make another run.
+    other = train(models.build(SMALL["model"], "w4a4", seed=1), digits, config)
+    assert other.history != first.history
+
+
 def test_resume_refuses_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(self: Snapshot, trainer: Any, module: Any) -> None:
         trainer.save_checkpoint(self.path)

@@ -13,6 +13,7 @@ import torch
 import models
 from models.units import Conv, Dense, GlobalPool, MaxPool, Residual, Shuffle
 from quant_training import Dataset, TrainConfig, TrainingError, load_dataset
+from quant_training.loop import QuantModule, Snapshot
 from quant_training.pruning import PruneConfig, prune, scores, shrink, wiring_of
 from quant_training.pruning.channels import measure_of, select
 from quant_training.pruning.smaller import smaller_spec
@@ -187,3 +188,36 @@ def test_budgets_that_cannot_be_met(values: dict[str, Any], message: str, digits
     with pytest.raises(TrainingError) as error:
         prune(models.build("digits", "w4a4", seed=0), digits, PruneConfig(**values))
     assert str(error.value) == message
+
+
+def test_only_the_interrupted_round_is_trained_again(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = PruneConfig(keep=0.4, schedule="iterative", steps=3, criterion="taylor")
+
+    def pruned(folder: str) -> Any:
+        tuning = TrainConfig(epochs=6, batch_size=64, progress=False, output=tmp_path / folder, resume=True, checkpoint_seconds=0)
+        return prune(models.build("digits", "w4a4", seed=0).eval(), digits, config, tuning).model
+
+    whole = pruned("whole")
+    begun: list[tuple[str, int]] = []
+    written, start = Snapshot.on_train_epoch_end, QuantModule.on_train_epoch_start
+
+    def killed(self: Snapshot, trainer: Any, module: Any) -> None:
+        written(self, trainer, module)
+        if "round-2" in str(self.path):
+            raise RuntimeError("killed")
+
+    def noted(self: QuantModule) -> None:
+        begun.append((str(self.model.spec.to_dict()["hidden"]), self.current_epoch))
+        start(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Snapshot, "on_train_epoch_end", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            pruned("parts")
+    monkeypatch.setattr(QuantModule, "on_train_epoch_start", noted)
+    parts = pruned("parts")
+    # The first round is done, the second one goes on with its second epoch.
+    assert [epoch for _, epoch in begun] == [1, 0, 1]
+    assert len({shape for shape, _ in begun}) == 2
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, parts.state_dict()[name]), name

@@ -1,0 +1,81 @@
+"""What a caller may add to recipes: kinds of stages and hardware costs that this package cannot know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from quant_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from models import Network
+    from quant_training.hardware_loss import Cost
+    from quant_training.recipes.stages import Work
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a stage made.
+
+    Attributes
+    ----------
+    model : its network, in evaluation mode.
+    masked : whether weights that are zero have to stay so from now on.
+    figures : more values for its row; ``note`` is shown below the table.
+    """
+
+    model: Network
+    masked: bool
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of stage.
+
+    Attributes
+    ----------
+    settings : class of its settings, which raises a TrainingError for faulty ones; those of a training are known anyway.
+    perform : carries it out.
+    """
+
+    settings: type[BaseModel]
+    perform: Callable[[Work], Outcome]
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """All that a caller adds.
+
+    Attributes
+    ----------
+    stages : kinds of stages by the name that a recipe uses.
+    costs : functions that make a hardware cost of a number (cycles a frame for ``luts``, LUTs for ``cycles``), by name; they
+        come before the built-in ones.
+    """
+
+    stages: Mapping[str, Kind] = field(default_factory=dict)
+    costs: Mapping[str, Callable[[float], Cost]] = field(default_factory=dict)
+
+    def cost(self, name: str, at: float | None) -> Cost:
+        """The hardware cost ``name``.
+
+        Raises
+        ------
+        TrainingError : there is none of this name, or it needs a number.
+        """
+        from quant_training.hardware_loss import CycleCost, LutCost, bit_operations
+
+        if name == "bit_operations":
+            return bit_operations
+        makers: dict[str, Callable[[float], Cost]] = {"luts": lambda cycles: LutCost(int(cycles)), "cycles": CycleCost}
+        makers |= self.costs
+        if name not in makers:
+            raise TrainingError(f"there is no hardware cost '{name}'; take one of bit_operations, {', '.join(makers)}")
+        if at is None:
+            meaning = {"luts": "cycles a frame", "cycles": "LUTs"}.get(name, "value")
+            raise TrainingError(f"the hardware cost '{name}' needs a number of {meaning}; set at")
+        return makers[name](at)
