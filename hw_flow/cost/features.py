@@ -29,11 +29,19 @@ from hw_flow.ir import (
     Thresholding,
     Thresholds,
 )
-from hw_flow.rtl.choose import buffer_depth, buffer_style, coded_weights, constant_logic, fifo_style, multiplier, weight_style
+from hw_flow.rtl.choose import (
+    buffer_depth,
+    buffer_style,
+    coded_weights,
+    constant_logic,
+    fifo_style,
+    multiplier,
+    shift_luts,
+    weight_style,
+)
 from hw_flow.rtl.codes import code_bits
-from hw_flow.rtl.latency import pack_lanes
 from hw_flow.rtl.window import Geometry
-from hw_flow.rtl.wrappers.module import number_kind, weight_kind
+from hw_flow.rtl.wrappers.weights import dsp_blocks, weight_format
 
 _LUT_DEPTH = 64
 _REPLAY_DEPTH = 32
@@ -44,7 +52,7 @@ _LUT_INPUTS = 6
 def features(node: Node, folding: NodeFolding, graph: Graph) -> dict[str, float]:
     """Counts that the LUTs of ``node`` are proportional to, memories included.
 
-    * ``xnor``: products of two BIPOLAR elements a cycle;
+    * ``xnor``: products of two BIPOLAR elements a cycle; ``shift``: bits that shift and add for weights that are powers of two;
     * ``bit_products``: other LUT products, weight bits times activation bits each; ``dsp_tree``: bits of DSP products summed;
     * ``accumulator``: bits of all accumulators; ``adder``: bits added or compared elsewhere;
     * ``weights``: LUT ROMs of 64 words by 1 bit; ``replay``: LUTRAMs of 32 words by 1 bit that hold the input vector;
@@ -94,7 +102,7 @@ def memories(node: Node, folding: NodeFolding, graph: Graph) -> list[tuple[str, 
             return []
         case MVAU() | VVAU():
             products = folding.pe * folding.simd
-            words, bits = node.weights.size // products, int(DataType[node.weight_dtype].bitwidth())
+            words, bits = node.weights.size // products, weight_format(node, folding, graph).width
             codes = _code_bits(node)
             width = products * (codes if coded_weights(folding, (words, products), bits, codes) else bits)
             return [(weight_style(folding, words, width), words, width)] if words > 1 else []
@@ -129,12 +137,7 @@ def dsp_products(node: Node, folding: NodeFolding, graph: Graph) -> int:
         case MVAU() if constant_logic(node, folding, graph):
             return 0
         case MVAU() | VVAU():
-            source, weight_bits = graph.input_of(node), int(DataType[node.weight_dtype].bitwidth())
-            used = multiplier(folding, source.width, weight_bits) == "MulDsp"
-            lanes = 1 if isinstance(node, VVAU) else pack_lanes(
-                act_width=source.width, act_kind=number_kind(source), weight_width=weight_bits,
-                weight_kind=weight_kind(node.weight_dtype), narrow=bool(node.weights.min() > -(1 << (weight_bits - 1))))
-            return ceil(folding.pe / lanes) * folding.simd * used
+            return dsp_blocks(node, folding, graph, weight_format(node, folding, graph))
         case Multiply():
             widths = [graph.tensors[name].width for name in node.inputs]
             return folding.pe * (multiplier(folding, widths[0], widths[1]) == "MulDsp")
@@ -260,14 +263,16 @@ def _memory(node: Node, folding: NodeFolding, graph: Graph, name: str) -> dict[s
 
 def _products(node: MVAU | VVAU, folding: NodeFolding, graph: Graph) -> dict[str, float]:
     source = graph.input_of(node)
-    weight_bits, products = int(DataType[node.weight_dtype].bitwidth()), folding.pe * folding.simd
+    made, products = weight_format(node, folding, graph), folding.pe * folding.simd
     counts = {"accumulator": float(folding.pe * int(DataType[node.acc_dtype].bitwidth()))}
     if node.weight_dtype == source.dtype == "BIPOLAR":
         counts["xnor"] = float(products)
-    elif dsp_products(node, folding, graph):
-        counts["dsp_tree"] = float(products * (weight_bits + source.width))
+    elif made.shifts:
+        counts["shift"] = products * shift_luts(source.width, made.width)
+    elif made.mul == "MulDsp":
+        counts["dsp_tree"] = float(products * (made.width + source.width))
     else:
-        counts["bit_products"] = float(products * weight_bits * source.width)
+        counts["bit_products"] = float(products * made.width * source.width)
     return counts | _memory(node, folding, graph, "weights")
 
 

@@ -12,7 +12,6 @@ from functools import lru_cache, singledispatch
 from typing import cast
 
 import numpy as np
-from qonnx.core.datatype import DataType
 
 from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
@@ -36,14 +35,15 @@ from hw_flow.ir import (
 )
 from hw_flow.ir.tensor import IntArray
 from hw_flow.rtl import encode
-from hw_flow.rtl.choose import buffer_depth, buffer_style, constant_logic, multiplier
+from hw_flow.rtl.choose import buffer_depth, buffer_style, constant_logic
 from hw_flow.rtl.constant import unit_logic
 from hw_flow.rtl.latency import Kind, dot_acc_latency
 from hw_flow.rtl.window import Geometry
 from hw_flow.rtl.wrappers.joins import digits, result_limits
 from hw_flow.rtl.wrappers.matrix import ascending
-from hw_flow.rtl.wrappers.module import number_kind, weight_kind
+from hw_flow.rtl.wrappers.module import number_kind
 from hw_flow.rtl.wrappers.spatial import as_matrix
+from hw_flow.rtl.wrappers.weights import weight_format
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,10 +220,9 @@ def _reduce(node: VVAU | Pool, graph: Graph, folding: NodeFolding, latency: int,
 
 
 def _sum_latency(node: MVAU | VVAU, graph: Graph, folding: NodeFolding) -> int:
-    source, width = graph.input_of(node), int(DataType[node.weight_dtype].bitwidth())
-    return dot_acc_latency(folding.simd, act_width=source.width, act_kind=cast(Kind, number_kind(source)), weight_width=width,
-                           weight_kind=cast(Kind, weight_kind(node.weight_dtype)),
-                           mul=multiplier(folding, source.width, width))
+    source, made = graph.input_of(node), weight_format(node, folding, graph)
+    return dot_acc_latency(folding.simd, act_width=source.width, act_kind=cast(Kind, number_kind(source)),
+                           weight_width=made.width, weight_kind=made.kind, mul=made.mul)
 
 
 def _element_latency(node: Node, graph: Graph, folding: NodeFolding) -> int:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from hw_flow.folding import PRICES, NodeFolding
 from hw_flow.ir import MVAU, Graph
+from hw_flow.rtl.latency import MUL_CHAIN, product_luts
 
 Style = Literal["distributed", "block"]
 
@@ -23,6 +24,8 @@ _FLAT_BITS = 2
 _LUT_PRODUCT_BITS = 4
 # Bits of a code that one LUT makes a bit of the level of.
 _CODE_BITS = 6
+# Bits that the sums of a chain of shifts grow by, on average: 0, 1, 2 and 2.
+_CHAIN_GROWTH = 1.25
 # Larger matrices are written as constant logic only where that is asked for: synthesis takes tens of minutes.
 _CONSTANT_WEIGHTS = 8192
 
@@ -112,6 +115,26 @@ def multiplier(folding: NodeFolding, act_width: int, weight_width: int) -> Liter
     if folding.res_type != "auto":
         return "MulDsp" if folding.res_type == "dsp" else "MulLut"
     return "MulDsp" if min(act_width, weight_width) > _LUT_PRODUCT_BITS else "MulLut"
+
+
+def shifted_weights(folding: NodeFolding, act_width: int, weight_width: int, code_bits: int, dsps: float) -> bool:
+    """Whether weights that are powers of two, as codes of ``code_bits`` bits, shift their inputs (``bw_dot_shift``).
+
+    Where that is cheaper than to multiply by ``weight_width`` bits, with ``dsps`` DSP blocks a product or in LUTs.
+    """
+    if folding.res_type == "dsp":
+        return False
+    plain = dsps * PRICES[2] if dsps else product_luts(act_width, weight_width)
+    return shift_luts(act_width, code_bits) < plain
+
+
+def shift_luts(act_width: int, code_bits: int) -> float:
+    """LUTs of a shifted input and of its place in the sum: the bits that choose, and those of the chain and its tree."""
+    exponent = code_bits - 1
+    reach = (1 << exponent) - 2
+    near, far = min(reach, 3), int(exponent > 2)  # what the first tables shift; a table that finds zeros
+    chained = act_width + reach + 1 + _CHAIN_GROWTH
+    return act_width + near + far + chained + (chained + 1) / MUL_CHAIN
 
 
 def blocks(words: int, width: int) -> int:

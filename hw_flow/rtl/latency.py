@@ -8,12 +8,12 @@ from __future__ import annotations
 from itertools import product
 from typing import Literal
 
-Kind = Literal["Bipolar", "Ternary", "Signed", "Unsigned"]
+Kind = Literal["Bipolar", "Ternary", "Signed", "Unsigned", "Power"]
 Multiplier = Literal["MulLut", "MulDsp"]
 Heights = tuple[int, ...]  # bits of each weight 2^k in a bit heap
 
 COLUMNS = 48  # bw_pkg::HeapColumns, the bits of a sum
-_MUL_CHAIN = 4
+MUL_CHAIN = 4  # bw_pkg::MulChain
 _DSP_OPERAND = 25
 
 
@@ -25,10 +25,14 @@ def dot_acc_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: 
 
 def dot_latency(simd: int, *, act_width: int, act_kind: Kind, weight_width: int, weight_kind: Kind, mul: Multiplier) -> int:
     """Enabled cycles from the operands of ``bw_dot`` to its sum."""
+    chains = 1 + min(simd, MUL_CHAIN) + _clog2(-(-simd // MUL_CHAIN))
+    if weight_kind == "Power":
+        return 1 + chains
     if mul == "MulDsp":
-        return 1 + min(simd, _MUL_CHAIN) + _clog2(-(-simd // _MUL_CHAIN))
+        return chains
     bipolar = "Bipolar" in (act_kind, weight_kind)
-    if not bipolar and _digits_are_cheaper(act_width, weight_width):
+    planes_cost, digits_cost = _product_costs(act_width, weight_width)
+    if not bipolar and digits_cost < planes_cost:
         return 2 + (weight_width + 1) // 2 + _clog2(simd)
     planes = 2 + _heap_latency(_plane_heights(simd, act_width, weight_width))
     if act_kind == weight_kind or not bipolar:
@@ -50,10 +54,16 @@ def pack_lanes(*, act_width: int, act_kind: str, weight_width: int, weight_kind:
     return 1
 
 
-def _digits_are_cheaper(act_width: int, weight_width: int) -> bool:
+def product_luts(act_width: int, weight_width: int) -> float:
+    """LUTs of a product and of its place in the sum, in the cheaper of the two ways without DSP blocks."""
+    return min(_product_costs(act_width, weight_width)) / 12
+
+
+def _product_costs(act_width: int, weight_width: int) -> tuple[int, int]:
+    """Twelfths of a LUT by bit planes and by digits, as in ``bw_pkg::dot_method``."""
     digits = (weight_width + 1) // 2
     digit_cost = 12 * digits * (act_width + 2) + 12 * (act_width + 2 * digits + 2) + 3 * (2 * act_width + 3)
-    return digit_cost < 16 * act_width * weight_width
+    return 16 * act_width * weight_width, digit_cost
 
 
 def _plane_heights(simd: int, act_width: int, weight_width: int) -> Heights:

@@ -35,6 +35,7 @@ _DOT: tuple[Parameters, ...] = tuple(
         (7, 8, "Unsigned", 1, "Bipolar", "MulLut"),
         (4, 8, "Signed", 8, "Signed", "MulDsp"),
         (4, 3, "Signed", 3, "Unsigned", "MulLut"),
+        (6, 4, "Unsigned", 4, "Power", "MulLut"),
     )
 )
 
@@ -48,6 +49,7 @@ _MVAU: tuple[Parameters, ...] = (
     {"Pe": 1},
     {"Pe": 2, "ThresholdBits": 8, "Flat": "1'b0", "ThresholdWidth": 17, "ThresholdFolds": 4, "OutWidth": 8,
      "TableLatency": "1'b1"},
+    {"Pe": 2, "OutWidth": 16},
 )
 
 # Parameter sets by kernel; kernels that are not listed are seen below these.
@@ -55,6 +57,8 @@ SETS: Mapping[str, Sequence[Parameters]] = {
     "bw_dot": _DOT,
     "bw_dot_digits": ({"Simd": 5}, {"Simd": 1, "WeightWidth": 7, "SumWidth": 12, "ActKind": "bw_pkg::Signed"},
                       {"WeightWidth": 2, "WeightKind": "bw_pkg::Unsigned"}),
+    "bw_dot_shift": ({}, {"Simd": 1, "WeightWidth": 3, "ActKind": "bw_pkg::Signed", "SumWidth": 6},
+                     {"Simd": 5, "ActWidth": 1, "WeightWidth": 3}),
     "bw_mvau": (
         *({"Mw": 4 * int(dot["Simd"]), "Mh": 8, **dot, **more} for dot, more in zip(_DOT, _MVAU, strict=True)),
         {"Mw": 8, "Mh": 4, "Pe": 4, "Simd": 8}, {"Mw": 12, "Mh": 9, "Pe": 3, "Simd": 4}, {"Mw": 4, "Mh": 8, "Pe": 2, "Simd": 4},

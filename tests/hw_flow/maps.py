@@ -91,8 +91,12 @@ class Builder:
         return Graph(name, tuple(self.nodes), self.tensors, ("x",), outputs)
 
     def _sums(self, kind: type[Node], source: str, size: tuple[int, int], weights: str, dtype: str | None) -> str:
-        low, high = Tensor("", (1,), weights).limits
-        matrix = self.rng.integers(low, high, size, endpoint=True)
+        if weights.startswith("POW"):  # powers of two, on the grid of all of them
+            top = (1 << int(weights[-1]) - 1) - 2
+            matrix = self.rng.choice([0, *(sign << place for sign in (-1, 1) for place in range(top + 1))], size)
+            matrix.flat[0], weights = 1 << top, f"INT{top + 2}"
+        else:
+            matrix = self.rng.integers(*Tensor("", (1,), weights).limits, size, endpoint=True)
         if weights == "BIPOLAR":
             matrix[matrix == 0] = 1
         reach = max(1, int(np.abs(matrix).sum(axis=1).max())) * max(map(abs, self.tensors[source].limits))

@@ -62,6 +62,23 @@ module bw_dot #(
       .sum_o(sum_o)
     );
 
+  end else if (Method == bw_pkg::DotShift) begin : gen_shift
+
+    bw_dot_shift #(
+      .Simd(Simd),
+      .ActWidth(ActWidth),
+      .ActKind(ActKind),
+      .WeightWidth(WeightWidth),
+      .SumWidth(SumWidth)
+    ) u_shift (
+      .clk_i(clk_i),
+      .rst_ni(rst_ni),
+      .en_i(en_i),
+      .act_i(act_i),
+      .weight_i(weight_i),
+      .sum_o(sum_o)
+    );
+
   end else begin : gen_planes
 
     localparam int unsigned FullWidth = bw_pkg::plane_sum_width(Simd, ActWidth, WeightWidth);

@@ -8,7 +8,8 @@ package bw_pkg;
     Bipolar,  // 1 bit: 1 is +1, 0 is -1
     Ternary,  // 2 bit two's complement, never -2
     Signed,   // two's complement
-    Unsigned  // plain binary
+    Unsigned, // plain binary
+    Power     // {sign, exponent}: plus or minus 2^exponent, 0 where the exponent is all ones; weights only
   } num_e;
 
   /// What multiplies: look-up tables only, or the DSP blocks of the device.
@@ -191,6 +192,7 @@ package bw_pkg;
   typedef enum int unsigned {
     DotPlanes,
     DotDigits,
+    DotShift,
     DotMul
   } dot_e;
 
@@ -203,6 +205,7 @@ package bw_pkg;
     int unsigned plane_cost = 16 * act_width * weight_width;
     int unsigned digit_cost = 12 * digits * (act_width + 2) + 12 * (act_width + 2 * digits + 2)
         + 3 * (2 * act_width + 3);
+    if (weight_kind == Power) return DotShift;
     if (mul == MulDsp) return DotMul;
     if (act_kind == Bipolar || weight_kind == Bipolar) return DotPlanes;
     return digit_cost < plane_cost ? DotDigits : DotPlanes;
@@ -215,6 +218,18 @@ package bw_pkg;
   /// Enabled cycles of `bw_dot_mul`.
   function automatic int unsigned mul_latency(int unsigned simd);
     return 1 + (simd < MulChain ? simd : MulChain) + $clog2((simd + MulChain - 1) / MulChain);
+  endfunction
+
+  /// Enabled cycles of `bw_dot_shift`.
+  function automatic int unsigned shift_latency(int unsigned simd);
+    return 1 + mul_latency(simd);
+  endfunction
+
+  /// Bits of a sum of signed products of an activation and a weight of kind Power.
+  function automatic int unsigned shift_width(int unsigned products, int unsigned act_width,
+                                              int unsigned weight_width);
+    int unsigned reach = (1 << (weight_width - 1)) - 2;
+    return act_width + reach + 1 + $clog2(products);
   endfunction
 
   /// Heap of Simd numbers of a width.
@@ -240,6 +255,11 @@ package bw_pkg;
     dot_e way = dot_method(act_width, act_kind, weight_width, weight_kind, mul);
     int unsigned digits = (weight_width + 1) / 2;
     if (way == DotMul) return 0;
+    if (way == DotShift) begin
+      int unsigned length = simd < MulChain ? simd : MulChain;
+      int unsigned chains = (simd + length - 1) / length;
+      return longint'(chains) << (shift_width(length, act_width, weight_width) - 1);
+    end
     if (way == DotDigits) begin
       for (int unsigned r = 0; r < digits; r++) begin
         if (act_kind == Signed || (weight_kind != Unsigned && r == digits - 1)) begin
@@ -285,6 +305,7 @@ package bw_pkg;
     int unsigned planes = plane_latency(simd, act_width, weight_width);
     int unsigned acts = act_sum_latency(simd, act_width);
     if (way == DotMul) return mul_latency(simd);
+    if (way == DotShift) return shift_latency(simd);
     if (way == DotDigits) return digit_latency(simd, weight_width);
     if (dot_corrects(act_kind, weight_kind)) return 1 + (planes > acts ? planes : acts);
     return planes;

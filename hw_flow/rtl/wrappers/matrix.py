@@ -10,13 +10,14 @@ from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
 from hw_flow.ir import MVAU, Graph
 from hw_flow.rtl import encode
-from hw_flow.rtl.choose import constant_logic, multiplier
+from hw_flow.rtl.choose import constant_logic
 from hw_flow.rtl.codes import code_bits, weight_memory
 from hw_flow.rtl.latency import COLUMNS
 from hw_flow.rtl.memory import address_width
 from hw_flow.rtl.wrappers.activation import table_instance, table_module, table_parameters, table_wires
 from hw_flow.rtl.wrappers.constant import constant_unit
-from hw_flow.rtl.wrappers.module import Module, comment, instance, node_module, number_kind, weight_kind, wrapper
+from hw_flow.rtl.wrappers.module import Module, comment, instance, node_module, number_kind, wrapper
+from hw_flow.rtl.wrappers.weights import WeightFormat, power_codes, weight_format
 
 
 @node_module.register
@@ -25,7 +26,8 @@ def mvau_module(node: MVAU, graph: Graph, folding: NodeFolding, module: str, cut
     if constant_logic(node, folding, graph):
         return constant_unit(node, graph, folding, module, cut=cut)
     shape = {"Mw": node.mw, "Mh": node.mh}
-    return matrix_unit(node, graph, folding, module, kind="mvau", shape=shape, lanes=folding.simd, cut=cut)
+    made = weight_format(node, folding, graph)
+    return matrix_unit(node, graph, folding, module, made, kind="mvau", shape=shape, lanes=folding.simd, cut=cut)
 
 
 def ascending(node: MVAU) -> MVAU:
@@ -34,12 +36,13 @@ def ascending(node: MVAU) -> MVAU:
     return node if found is not node and code_bits(found.weights) > code_bits(node.weights) else found
 
 
-def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, kind: str, shape: Mapping[str, object],
-                lanes: int, cut: bool) -> Module:
+def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, made: WeightFormat, *, kind: str,
+                shape: Mapping[str, object], lanes: int, cut: bool) -> Module:
     """A unit of dot products with its weights and thresholds.
 
     Parameters
     ----------
+    made : what the memory holds.
     kind : of the module; the kernel is called ``bw_<kind>`` and has the ports of ``bw_mvau``.
     shape : parameters that give the kernel its shape.
     lanes : elements of an input beat.
@@ -54,15 +57,15 @@ def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, 
         raise FlowError(f"{node.name}: {node.weight_dtype} by {source.dtype} with SIMD {simd} makes sums of {columns} bits; at"
                         f" most {COLUMNS} are supported, use narrower types or a smaller SIMD")
     words = encode.weight_words(node, pe, simd)
-    word_width = pe * simd * weight_width
+    words = power_codes(words, made.width) if made.shifts else words
+    word_width = pe * simd * made.width
     table = encode.table_of_mvau(node, graph, pe)
     low, high = encode.sum_limits(node.weights, source)
     sum_width = encode.signed_width(int(low.min()), int(high.max())) if table else out.width
     parameters: dict[str, object] = {
         **shape, "Pe": pe, "Simd": simd,
         "ActWidth": source.width, "ActKind": f"bw_pkg::{number_kind(source)}",
-        "WeightWidth": weight_width, "WeightKind": f"bw_pkg::{weight_kind(node.weight_dtype)}",
-        "SumWidth": sum_width, "Mul": f"bw_pkg::{multiplier(folding, source.width, weight_width)}",
+        "WeightWidth": made.width, "WeightKind": f"bw_pkg::{made.kind}", "SumWidth": sum_width, "Mul": f"bw_pkg::{made.mul}",
     }
     if kind == "mvau":
         narrow = bool(node.weights.min() > -(1 << (weight_width - 1)))
@@ -73,7 +76,7 @@ def matrix_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, 
     parameters |= {"OutWidth": out.width, "OutputRegister": f"1'b{int(cut)}"}
     what = f"{node.name}: {node.mh} x {node.mw} {node.weight_dtype} by {source.dtype} to {out.dtype}, PE {pe} SIMD {simd}"
     memory = f"{module}_weights"
-    texts = {f"{memory}.sv": weight_memory(memory, words, weight_width, folding, f"Weights of {comment(node.name)}")}
+    texts = {f"{memory}.sv": weight_memory(memory, words, made.width, folding, f"Weights of {comment(node.name)}")}
     addr = address_width(len(words))
     body = [
         "  logic memory_en;",

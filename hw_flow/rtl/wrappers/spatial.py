@@ -8,13 +8,14 @@ from hw_flow.ir import MVAU, VVAU, GlobalPool, Graph, Pool, Tensor
 from hw_flow.rtl.choose import buffer_style
 from hw_flow.rtl.wrappers.matrix import matrix_unit
 from hw_flow.rtl.wrappers.module import Module, instance, node_module, number_kind, wrapper
+from hw_flow.rtl.wrappers.weights import weight_format
 
 
 @node_module.register
 def vvau_module(node: VVAU, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
     """A depthwise unit: a matrix unit whose lanes read different activations."""
-    return matrix_unit(as_matrix(node), graph, folding, module, kind="vvau", shape={"Channels": node.channels, "Taps": node.taps},
-                       lanes=folding.pe * folding.simd, cut=cut)
+    return matrix_unit(as_matrix(node), graph, folding, module, weight_format(node, folding, graph), kind="vvau",
+                       shape={"Channels": node.channels, "Taps": node.taps}, lanes=folding.pe * folding.simd, cut=cut)
 
 
 def as_matrix(node: VVAU) -> MVAU:

@@ -35,6 +35,14 @@ def shared():
                                      acc_dtype="INT11", thresholds=steps))
 
 
+def shifts():
+    """Weights that are powers of two, in dense and depthwise units."""
+    builder = Builder(np.random.default_rng(6))
+    window = builder.window(builder.input((5, 5, 4), "UINT4"), (3, 3), depthwise=True)
+    last = builder.matrix(builder.depthwise(window, 9, weights="POW4", dtype="UINT4"), 8, weights="POW3", dtype="INT4")
+    return builder.graph(builder.matrix(last, 6, weights="POW4"))
+
+
 def test_a_lone_matrix_by_hand():
     graph = mlp([16, 8], label=False)
     plan = {"MVAU_0": NodeFolding(2, 4)}
@@ -47,8 +55,8 @@ def test_a_lone_matrix_by_hand():
 
 @pytest.mark.parametrize(("graph", "target"), [
     (mlp([24, 16, 12, 6], inputs="UINT4"), 40), (convolutions(6, (2, 4, 6), pool=True, label=5), 700), (depthwise(), 800),
-    (residual(5, 4), 1000), (branches(), 500), (shared(), 512),
-], ids=["dense", "pool", "depthwise", "residual", "branches", "shared"])
+    (residual(5, 4), 1000), (branches(), 500), (shared(), 512), (shifts(), 200),
+], ids=["dense", "pool", "depthwise", "residual", "branches", "shared", "shifts"])
 def test_the_model_is_exact(graph, target, tmp_path):
     plan = folding.for_cycles(graph, target)
     depths = fifo.depths(graph, plan)

@@ -57,17 +57,29 @@ class Dot:
     simd: int
     beats: int = 1
     mul: Multiplier = "MulLut"
+    short: int = 0  # bits that SumWidth lacks
 
     @property
     def types(self) -> tuple[Tensor, Tensor]:
-        return Tensor("act", (1,), self.acts), Tensor("weight", (1,), self.weights)
+        """Of the bits; the codes of powers of two are plain binary."""
+        codes = f"UINT{self.weights.removeprefix('POW')}" if self.powers else self.weights
+        return Tensor("act", (1,), self.acts), Tensor("weight", (1,), codes)
+
+    @property
+    def powers(self) -> bool:
+        return self.weights.startswith("POW")
+
+    @property
+    def sum_width(self) -> int:
+        act, weight = self.types
+        ends = (1 << (1 << weight.width - 1) - 2,) if self.powers else weight.limits
+        limit = self.beats * self.simd * max(abs(a * w) for a in act.limits for w in ends)
+        return limit.bit_length() + 1 - self.short
 
     def unit(self, name: str, folder: Path) -> Unit:
         act, weight = self.types
         bits = self.simd * (act.width + weight.width)
-        limit = self.beats * self.simd * max(abs(a * w) for a in act.limits for w in weight.limits)
-        sum_width = limit.bit_length() + 1
-        act_kind, weight_kind = _kind(act), _kind(weight)
+        sum_width, act_kind, weight_kind = self.sum_width, _kind(act), "Power" if self.powers else _kind(weight)
         text = WRAPPER.format(
             top=name, bits=bits, act_bits=self.simd * act.width, beats=self.beats, simd=self.simd, act_width=act.width,
             act_kind=act_kind, weight_width=weight.width, weight_kind=weight_kind, sum_width=sum_width, mul=self.mul,
@@ -87,9 +99,11 @@ class Dot:
             low, high = tensor.limits
             values = rng.integers(low, high, (FRAMES, self.beats, self.simd), endpoint=True)
             ends = (low, high, 0 if low < 0 else high // 2, min(high, 1))
+            if self.powers and index:
+                ends = (high - 1, high // 2 - 1, high // 2, high)  # the largest, and 0 of either sign
             for frame in range(16):
                 values[frame] = ends[frame % 4 if index else frame // 4]
-            values[16:20] = np.where(rng.random(values[16:20].shape) < 0.5, low, high)
+            values[16:20] = np.where(rng.random(values[16:20].shape) < 0.5, *ends[:2])
             if tensor.dtype == "BIPOLAR":
                 values = np.where(values > 0, 1, -1)
             codes = (values + 1) // 2 if tensor.dtype == "BIPOLAR" else values
@@ -100,7 +114,16 @@ class Dot:
         act, weight = self.types
         bits = frames.reshape(len(frames), self.beats, -1)
         split = self.simd * act.width
-        return np.sum(_decode(bits[..., :split], act) * _decode(bits[..., split:], weight), axis=(1, 2))[:, None]
+        weights = _decode(bits[..., split:], weight)
+        if self.powers:
+            exponents = weights % (1 << weight.width - 1)
+            magnitudes = np.where(exponents == (1 << weight.width - 1) - 1, 0, 1 << exponents)
+            weights = np.where(weights >> weight.width - 1, -magnitudes, magnitudes)
+        sums = np.sum(_decode(bits[..., :split], act) * weights, axis=(1, 2))[:, None]
+        if self.short:
+            half = 1 << self.sum_width - 1
+            sums = (sums + half) % (2 * half) - half
+        return sums
 
 
 def _kind(tensor: Tensor) -> Kind:
@@ -145,6 +168,15 @@ def test_sizes_and_multipliers(tmp_path: Path, seed: int) -> None:
         Dot("UINT8", "INT8", 5, 2, "MulDsp"), Dot("BIPOLAR", "INT6", 3, 1, "MulDsp"), Dot("INT5", "BIPOLAR", 4, 3, "MulDsp"),
         Dot("BIPOLAR", "BIPOLAR", 6, 2, "MulDsp"), Dot("UINT6", "UINT7", 3, 2), Dot("INT7", "UINT6", 2),
         Dot("INT6", "INT7", 4, 2), Dot("UINT5", "INT8", 3),
+    ], tmp_path, seed)
+
+
+@pytest.mark.parametrize("seed", [4])
+def test_shifts(tmp_path: Path, seed: int) -> None:
+    _run([
+        Dot("UINT4", "POW4", 1, 3), Dot("UINT4", "POW4", 4, 2), Dot("INT4", "POW4", 7), Dot("UINT8", "POW4", 9, 2),
+        Dot("INT4", "POW3", 2, 3), Dot("UINT1", "POW3", 5), Dot("INT8", "POW3", 3, 2), Dot("INT2", "POW4", 16, 2),
+        Dot("UINT8", "POW3", 13), Dot("UINT4", "POW4", 6, 2, short=4), Dot("INT3", "POW3", 4, 1, short=1),
     ], tmp_path, seed)
 
 

@@ -19,8 +19,8 @@ from hw_flow.rtl.codes import code_bits, weight_memory
 from models import BitConfig
 from tests.hw_flow.rtl.bench import bundle, check_all, graph_unit, matrix_graph
 
-LEVELS = {"code3": [-100, -37, -5, 0, 9, 41, 77, 127], "pow4": [0, *(s * 2**e for s in (-1, 1) for e in range(7))],
-          "code2": [-90, -8, 20, 111]}
+LEVELS = {"code3": [-100, -37, -5, 0, 9, 41, 77, 127], "code2": [-90, -8, 20, 111],
+          "code4": [-128, -90, -77, -50, -31, -12, -3, 0, 2, 7, 19, 33, 55, 68, 101, 127]}
 
 
 def _graph(seed: int, levels: list[int], shape: tuple[int, int], out: str | None) -> Graph:
@@ -36,7 +36,8 @@ def _graph(seed: int, levels: list[int], shape: tuple[int, int], out: str | None
 
 def test_units_with_codes_compute_the_same(tmp_path: Path) -> None:
     cases = {
-        "lut": ("code3", (16, 12), NodeFolding(1, 1, "distributed"), None), "act": ("pow4", (16, 24), NodeFolding(2, 1), "UINT3"),
+        "lut": ("code3", (16, 12), NodeFolding(1, 1, "distributed"), None),
+        "act": ("code4", (16, 24), NodeFolding(2, 1), "UINT3"),
         "block": ("code2", (24, 64), NodeFolding(2, 8, "block"), None),
     }
     units = []
