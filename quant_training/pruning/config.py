@@ -26,13 +26,15 @@ class PruneConfig(BaseModel):
     limit : the same as a number, instead of ``keep``.
     budget : what is counted: ``parameters``, ``macs``, ``weight_bits``, ``bit_operations`` (see `quant_training.size`), or
         ``cost``, a function given in Python, for example of hardware. Masked weights count as removed.
-    n, m, fan_in : of their patterns.
+    n, m, fan_in : of their patterns; ``fan_in`` for all layers, or by layer (the others keep all inputs).
     multiple : channels of a layer stay a multiple of this, the parallelism of the hardware; or one number a layer.
     least : channels that each layer keeps at least.
     layers : layers that may lose weights or outputs; None: all.
     schedule : ``one_shot``; ``iterative``: ``steps`` equal steps; ``cubic``: fast, then slower (Zhu and Gupta, arXiv
         1710.01878). Masks close within one training, channels go in rounds with a share of its epochs each.
     until : share of the training after which masks are complete.
+    feedback : weights behind a mask go on learning and may come back, see `quant_training.pruning.feedback`; for masks by
+        magnitude. Best with few weights left.
     samples : training samples that criteria look at.
     """
 
@@ -45,13 +47,14 @@ class PruneConfig(BaseModel):
     budget: BudgetKind = "parameters"
     n: int = Field(default=2, ge=1)
     m: int = Field(default=4, ge=2)
-    fan_in: int = Field(default=6, ge=1)
+    fan_in: int | dict[int, int] = 6
     multiple: int | dict[int, int] = 1
     least: int = Field(default=1, ge=1)
     layers: tuple[int, ...] | None = None
     schedule: Literal["one_shot", "iterative", "cubic"] = "one_shot"
     steps: int = Field(default=4, ge=1)
     until: float = Field(default=0.7, gt=0, le=1)
+    feedback: bool = False
     samples: int = Field(default=1024, ge=1)
     seed: int = Field(default=0, ge=0)
 
@@ -72,10 +75,24 @@ class PruneConfig(BaseModel):
             raise ValueError(f"n is {self.n} and m {self.m}; n must be smaller")
         if self.budget == "cost" and self.pattern != "channels":
             raise ValueError("the budget 'cost' is for channels: masks do not change the shape that a cost is a function of")
+        if self.feedback and (self.pattern == "channels" or self.criterion != "magnitude"):
+            raise ValueError("feedback is for masks by magnitude; leave it out with channels and other criteria")
+        counts = self.fan_in.values() if isinstance(self.fan_in, dict) else [self.fan_in]
+        if not counts or any(count < 1 for count in counts):
+            raise ValueError(f"fan_in is {self.fan_in}; give at least 1")
         multiples = self.multiple.values() if isinstance(self.multiple, dict) else [self.multiple]
         if any(multiple < 1 for multiple in multiples):
             raise ValueError(f"multiple is {self.multiple}; give at least 1")
         return self
+
+    def prunes(self, layer: int) -> bool:
+        """Whether the layer with this index may lose weights."""
+        named = self.pattern != "fan_in" or not isinstance(self.fan_in, dict) or layer in self.fan_in
+        return named and (self.layers is None or layer in self.layers)
+
+    def fan_in_of(self, layer: int) -> int:
+        """Inputs that each neuron of a layer keeps."""
+        return self.fan_in[layer] if isinstance(self.fan_in, dict) else self.fan_in
 
     def share(self, progress: float) -> float:
         """Share of all that is to go that is gone after this share of the time, 0 to 1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ def final_masks(model: Network, weights: list[Tensor], config: PruneConfig) -> l
     ------
     TrainingError : BIPOLAR or CODE weights, which need not have a zero, or a budget that cannot be met.
     """
-    chosen = [config.layers is None or index in config.layers for index in range(len(weights))]
+    chosen = [config.prunes(index) for index in range(len(weights))]
     for index, take in enumerate(chosen):
         name = model.bits.weights[index]
         if take and (name == "BIPOLAR" or name.startswith("CODE")):
@@ -47,8 +47,27 @@ def final_masks(model: Network, weights: list[Tensor], config: PruneConfig) -> l
         elif config.pattern == "n_m":
             found.append(_n_of_m(score, config.n, config.m))
         else:
-            found.append(_best(score.flatten(1), config.fan_in).reshape(score.shape))
+            found.append(_best(score.flatten(1), config.fan_in_of(len(found))).reshape(score.shape))
     return found
+
+
+def masks_at(model: Network, weights: list[Tensor], config: PruneConfig, share: float) -> list[Tensor]:
+    """`final_masks` when only ``share`` of all that is to go has gone, 0 to 1."""
+    if share >= 1:
+        return final_masks(model, weights, config)
+    stay = 1 - share
+    change: dict[str, Any]
+    if config.pattern == "elements":
+        full = _worth(model, weights, config)[1]
+        change = {"keep": share * target(full, config) / full + stay, "limit": None}
+    elif config.pattern == "n_m":
+        change = {"n": min(config.m - 1, round(config.n + stay * (config.m - config.n)))}
+    else:
+        inputs = {index: score[0].numel() for index, score in enumerate(weights) if config.prunes(index)}
+        counts = {index: config.fan_in_of(index) for index in inputs}
+        change = {"fan_in": {index: min(size, round(counts[index] + stay * max(0, size - counts[index])))
+                             for index, size in inputs.items()}}
+    return final_masks(model, weights, config.model_copy(update=change))
 
 
 def _best(score: Tensor, count: int) -> Tensor:
@@ -66,14 +85,19 @@ def _n_of_m(score: Tensor, n: int, m: int) -> Tensor:
     return mask[..., : moved.shape[-1]].movedim(-1, 1)
 
 
-def _elements(model: Network, weights: list[Tensor], chosen: list[bool], config: PruneConfig) -> list[Tensor]:
+def _worth(model: Network, weights: list[Tensor], config: PruneConfig) -> tuple[list[float], float]:
+    """What a weight of each layer counts in the budget, and all of them together."""
     sizes = layer_sizes(model.spec, model.bits)
     worth = {
         "parameters": [1.0] * len(sizes), "macs": [float(size.positions) for size in sizes],
         "weight_bits": [float(size.weight_bits) for size in sizes],
         "bit_operations": [float(size.positions * size.weight_bits * size.input_bits) for size in sizes],
     }[config.budget]
-    full = sum(each * score.numel() for each, score in zip(worth, weights, strict=True))
+    return worth, sum(each * score.numel() for each, score in zip(worth, weights, strict=True))
+
+
+def _elements(model: Network, weights: list[Tensor], chosen: list[bool], config: PruneConfig) -> list[Tensor]:
+    worth, full = _worth(model, weights, config)
     wanted = target(full, config)
     candidates, gains, places = [], [], []
     for index, (score, take) in enumerate(zip(weights, chosen, strict=True)):

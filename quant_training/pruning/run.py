@@ -13,7 +13,7 @@ from quant_training.errors import TrainingError
 from quant_training.pruning.channels import Cost, measure_of, select, target
 from quant_training.pruning.config import PruneConfig
 from quant_training.pruning.criteria import scores
-from quant_training.pruning.masks import Masks, apply, final_masks
+from quant_training.pruning.masks import Masks, apply, final_masks, present_masks
 from quant_training.pruning.smaller import shrink
 from quant_training.size import Footprint, footprint
 
@@ -65,6 +65,11 @@ def prune(
     if config.pattern == "channels":
         model, result = _Rounds(data, config, train_config, measure_of(config.budget, cost), hooks).run(model)
         return Pruned(model, before, footprint(model), None, result)
+    if config.feedback:
+        if train_config is None:
+            raise TrainingError("pruning: feedback comes from training; give a training, or leave feedback out")
+        result = _with_feedback(model, data, config, train_config, hooks)
+        return Pruned(model, before, footprint(model), present_masks(model), result)
     order = scores(model, data.train, config.criterion, samples=config.samples, seed=config.seed).weights
     masks = final_masks(model, order, config)
     result = None
@@ -76,6 +81,17 @@ def prune(
 
         result = train(model, data, train_config, [*hooks, Masks(masks, order, config)])
     return Pruned(model, before, footprint(model), masks, result)
+
+
+def _with_feedback(
+    model: Network, data: Dataset, config: PruneConfig, train_config: TrainConfig, hooks: Sequence[Hook],
+) -> TrainResult:
+    from quant_training.pruning.feedback import Feedback
+    from quant_training.training import train
+
+    # Can the budget be met?
+    final_masks(model, [layer.linear.weight.detach().abs() for layer in model.layers], config)
+    return train(model, data, train_config, [*hooks, Feedback(model, config)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +135,8 @@ class _Rounds:
 
 
 def _check_layers(model: Network, config: PruneConfig) -> None:
-    asked = {*(config.layers or ()), *(config.multiple if isinstance(config.multiple, dict) else ())}
+    by_layer = [each for each in (config.multiple, config.fan_in) if isinstance(each, dict)]
+    asked = {*(config.layers or ()), *(layer for each in by_layer for layer in each)}
     odd = sorted(layer for layer in asked if not 0 <= layer < model.spec.layers)
     if odd:
         raise TrainingError(f"pruning: there is no layer {odd[0]}; the network has layers 0 to {model.spec.layers - 1}")
