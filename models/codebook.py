@@ -66,8 +66,9 @@ class CodebookQuant(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Quantised weights, scale, zero point and the bits of the grid."""
         scale, levels = self.scale, self.integers()
-        wanted = (x / scale).clamp(float(levels[0]), float(levels[-1]))
-        picked = levels[nearest(wanted.detach(), levels.detach())]
+        known = levels.detach()
+        wanted = (x / scale).clamp(float(known[0]), float(known[-1]))
+        picked = levels[nearest(wanted.detach(), known)]
         passed = picked + (wanted - wanted.detach())  # in this order the value is exactly that of ``picked``
         return passed * scale, scale, torch.zeros((), device=x.device), torch.tensor(float(self.bit_width), device=x.device)
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hw_flow.codesign.problem import Problem, bits, grade
+from hw_flow.codesign.problem import Problem, grade
+from models.bits import type_bits
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Point:
 
 
 def short(dtype: str) -> str:
-    """B for BIPOLAR, T for TERNARY, i4 and u4 for INT4 and UINT4."""
-    return {"B": "B", "T": "T", "I": f"i{dtype[3:]}", "U": f"u{dtype[4:]}"}[dtype[0]]
+    """B for BIPOLAR, T for TERNARY, i4 and u4 for INT4 and UINT4, p4 and c4 for POW4 and CODE4."""
+    return dtype[0] if dtype in ("BIPOLAR", "TERNARY") else f"{dtype[0].lower()}{type_bits(dtype)}"
 
 
 def dimensions(problem: Problem) -> tuple[Dimension, ...]:
@@ -112,11 +113,11 @@ def uniform_points(problem: Problem) -> dict[str, Point]:
     space = dimensions(problem)
     weights = [set(d.candidates) for d in space if d.name.endswith(".weights")]
     activations = [set(d.candidates) for d in space if d.name.endswith(".activations")]
-    common_activations = sorted(set.intersection(*activations), key=lambda d: (bits(d), d[0] != "U"))
+    common_activations = sorted(set.intersection(*activations), key=lambda d: (type_bits(d), d[0] != "U"))
     found = {}
     if common_activations:
         for dtype in sorted(set.intersection(*weights), key=grade):
-            wider = [a for a in common_activations if bits(a) >= bits(dtype)]
+            wider = [a for a in common_activations if type_bits(a) >= type_bits(dtype)]
             activation = wider[0] if wider else common_activations[-1]
             found[dtype] = Point(space[0].candidates[-1], (dtype,) * problem.depth, (activation,) * (problem.depth - 1))
     return found

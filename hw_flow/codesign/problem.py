@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from hw_flow.errors import FlowError
 from hw_flow.pipeline.config import line_of
-from models import ACTIVATION_TYPES, WEIGHT_TYPES
+from models import ACTIVATION_TYPES, CODEBOOK_TYPES, WEIGHT_TYPES
+from models.bits import type_bits
 
 if TYPE_CHECKING:
     from models import Spec
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
 OBJECTIVES = {"accuracy": "maximize", "luts": "minimize", "latency_cycles": "minimize", "interval_cycles": "minimize"}
 
 
-def bits(dtype: str) -> int:
-    """Width of a type name in bits; orders the candidates of a layer (TERNARY 2, BIPOLAR 1)."""
-    return {"BIPOLAR": 1, "TERNARY": 2}.get(dtype) or int(dtype.lstrip("UINT"))
+def rung(dtype: str) -> tuple[int, bool]:
+    """Width of a type, with TERNARY below INT2; a codebook stands on the rung of INTn."""
+    return type_bits(dtype), dtype != "TERNARY"
 
 
-def grade(dtype: str) -> tuple[int, int]:
-    """Sort key from coarse to fine: by width, TERNARY before INT2."""
-    return bits(dtype), int(dtype != "TERNARY")
+def grade(dtype: str) -> tuple[int, bool, int]:
+    """Sort key from coarse to fine: by `rung`, and there by the error on Gaussian weights, POWn before INTn before CODEn."""
+    return *rung(dtype), {"P": 0, "C": 2}.get(dtype[0], 1)
 
 
 class _Section(BaseModel):
@@ -113,8 +114,8 @@ class Problem(_Section):
     Attributes
     ----------
     input : candidates for the type of the quantised network input.
-    weights, activations : candidates of every layer; ``layers`` overrides them by layer index. The last
-        layer has no activation.
+    weights, activations : candidates of every layer, weights also of the codebooks; ``layers`` overrides them by layer
+        index. The last layer has no activation.
     objectives : accuracy (on the validation split) and one or two of luts, latency_cycles, interval_cycles.
     """
 
@@ -144,9 +145,10 @@ class Problem(_Section):
     @model_validator(mode="after")
     def _legal(self) -> Problem:
         _types("input", self.input, ACTIVATION_TYPES)
-        _types("weights", self.weights, WEIGHT_TYPES)
+        weights = (*WEIGHT_TYPES, *CODEBOOK_TYPES)
+        _types("weights", self.weights, weights)
         _types("activations", self.activations, ACTIVATION_TYPES)
-        _types("training.base_weights", (self.training.base_weights,), WEIGHT_TYPES)
+        _types("training.base_weights", (self.training.base_weights,), weights)
         _types("training.base_activations", (self.training.base_activations,), ACTIVATION_TYPES)
         depth = self.depth
         for index, layer in self.layers.items():
@@ -154,7 +156,7 @@ class Problem(_Section):
                 raise ValueError(f"layers.{index}: the network has {depth} layers; legal indices are 0 to {depth - 1}")
             if index == depth - 1 and layer.activations is not None:
                 raise ValueError(f"layers.{index}.activations: the last layer has no activation; remove the key")
-            _types(f"layers.{index}.weights", layer.weights or (), WEIGHT_TYPES)
+            _types(f"layers.{index}.weights", layer.weights or (), weights)
             _types(f"layers.{index}.activations", layer.activations or (), ACTIVATION_TYPES)
         costs = [name for name in OBJECTIVES if name != "accuracy"]
         if "accuracy" not in self.objectives or len(set(self.objectives)) != len(self.objectives) or len(self.objectives) == 1:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from hw_flow.codesign.points import Point, dimensions, uniform_points
-from hw_flow.codesign.problem import Problem
+from hw_flow.codesign.problem import Problem, rung
+from models import CODEBOOK_TYPES
 
 # A point and what it measured (accuracy, LUTs), or None where its evaluation failed.
 Measured = Mapping[Point, tuple[float, float] | None]
@@ -17,7 +18,7 @@ def seeds(problem: Problem, measured: Measured) -> Iterator[tuple[str, Point]]:
 
     1. ``uniform:T``: every uniform configuration.
     2. ``sensitivity:i``: the best uniform one with layer i alone (its weights and the activation behind it)
-       lowered to a configuration two grades coarser.
+       lowered to a configuration two rungs coarser, a codebook to one of its kind if there is one.
     3. ``greedy:k``: the k layers whose lowering cost least accuracy, lowered together.
     """
     uniform = uniform_points(problem)
@@ -30,10 +31,10 @@ def seeds(problem: Problem, measured: Measured) -> Iterator[tuple[str, Point]]:
     if len(names) < 2:
         return
     best = best_uniform(problem, measured)
-    high = names.index(best) if best is not None else 0
-    if high == 0:
+    below = _below(names, best) if best is not None else None
+    if best is None or below is None:
         return
-    fine, coarse = uniform[names[high]], uniform[names[max(0, high - 2)]]
+    fine, coarse = uniform[best], uniform[below]
     single = [lowered(problem, fine, coarse, {index}) for index in range(problem.depth)]
     for index, point in enumerate(single):
         yield f"sensitivity:{index}", point
@@ -42,6 +43,17 @@ def seeds(problem: Problem, measured: Measured) -> Iterator[tuple[str, Point]]:
     order = sorted(range(problem.depth), key=lambda index: _cost(measured[single[index]]))
     for count in range(2, problem.depth):
         yield f"greedy:{count}", lowered(problem, fine, coarse, set(order[:count]))
+
+
+def _below(names: list[str], best: str) -> str | None:
+    """That of ``names``, from coarse to fine, which lies two rungs below ``best``, or as far as there are rungs."""
+    rungs = sorted({rung(name) for name in names})
+    high = rungs.index(rung(best))
+    if high == 0:
+        return None
+    found = [name for name in names if rung(name) == rungs[max(0, high - 2)]]
+    kind, plain = best.rstrip("0123456789"), [name for name in found if name not in CODEBOOK_TYPES]
+    return next((name for name in found if name.rstrip("0123456789") == kind), (plain or found)[0])
 
 
 def best_uniform(problem: Problem, measured: Measured) -> str | None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hw_flow.codesign import Evaluator, Problem
-from hw_flow.codesign.problem import bits, parse
+from hw_flow.codesign.problem import parse
 from hw_flow.errors import FlowError
+from models.bits import type_bits
 
 
 def problem(**search: Any) -> Problem:
@@ -25,7 +26,7 @@ def problem(**search: Any) -> Problem:
 def measure(argument: dict[str, Any]) -> dict[str, Any]:
     """Accuracy saturates per layer at different widths, so that mixed points beat uniform ones."""
     point = argument["point"]
-    weights, activations = [[bits(t) for t in point[kind]] for kind in ("weights", "activations")]
+    weights, activations = [[type_bits(t) for t in point[kind]] for kind in ("weights", "activations")]
     accuracy = 1.0 - sum(0.2 * 2.0 ** -(w * gain) for w, gain in zip(weights, (1, 2, 0.5), strict=True))
     accuracy -= sum(0.05 * 2.0**-a for a in activations)
     luts = sum(40 * w * a for w, a in zip(weights, [4, *activations], strict=True))

@@ -51,6 +51,25 @@ def test_point_is_trained_built_simulated_and_synthesised(base: tuple[Path, dict
     }
 
 
+def test_a_codebook_is_trained_built_simulated_and_synthesised(base: tuple[Path, dict[str, Any]]) -> None:
+    from hw_flow.codesign.evaluate import evaluate
+    from hw_flow.frontend import compile_qonnx
+    from hw_flow.ir import MVAU
+    from hw_flow.rtl.wrappers.weights import power_bits
+
+    directory, made = base
+    problem = {**PROBLEM, "weights": ["POW4", "CODE2"]}
+    point = Point("UINT4", ("POW4", "CODE2"), ("UINT4",))
+    result = evaluate({"problem": problem, "directory": str(directory), "base": made, "key": "pow", "point": point.to_json()})
+    assert result["bit_exact"]["mismatches"] == 0
+    assert result["metrics"]["interval_cycles"]["value"] == 128
+    assert result["metrics"]["luts"]["value"] == sum(layer["luts"] for layer in result["layers"].values())
+    assert result["metrics"]["accuracy"]["value"] > 0.5
+    first, second = (node for node in compile_qonnx(directory / "models" / "pow" / "model.onnx").graph if isinstance(node, MVAU))
+    assert power_bits(first) == 4
+    assert len(np.unique(second.weights)) <= 4
+
+
 def _by_synth(model: Path, build: Path) -> dict[str, Any]:
     """What ``bitwright synth`` says about the same network and folding, under another name."""
     from hw_flow import api

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from hw_flow.codesign.points import Point, dimensions, encode, resolve, uniform_points
+from hw_flow.codesign.points import Point, dimensions, encode, neighbours, resolve, uniform_points
 from hw_flow.codesign.problem import grade, load, parse
+from hw_flow.codesign.seeds import seeds
 from hw_flow.errors import FlowError
 from tests.hw_flow.codesign.fakes import problem
 
@@ -21,7 +22,11 @@ GOOD: dict[str, Any] = {
     ({"search": {"trails": 3}}, "p.yaml: search.trails: unknown key; legal keys: trials, time_limit_s, workers, seed, sampler, "
      "executor"),
     ({"weights": ["INT9"]}, "p.yaml: weights: unknown type 'INT9'; legal values: BIPOLAR, TERNARY, INT2, INT3, INT4, INT5, INT6, "
-     "INT7, INT8"),
+     "INT7, INT8, POW3, POW4, CODE2, CODE3, CODE4"),
+    ({"activations": ["POW4"]}, "p.yaml: activations: unknown type 'POW4'; legal values: BIPOLAR, TERNARY, INT2, INT3, INT4, "
+     "INT5, INT6, INT7, INT8, UINT1, UINT2, UINT3, UINT4, UINT5, UINT6, UINT7, UINT8"),
+    ({"layers": {1: {"weights": ["CODE5"]}}}, "p.yaml: layers.1.weights: unknown type 'CODE5'; legal values: BIPOLAR, TERNARY, "
+     "INT2, INT3, INT4, INT5, INT6, INT7, INT8, POW3, POW4, CODE2, CODE3, CODE4"),
     ({"hardware": {"target": "xc9"}}, "p.yaml: hardware.target: unknown value 'xc9'; legal values: 'xc7'"),
     ({"layers": {5: {"weights": ["INT4"]}}}, "p.yaml: layers.5: the network has 2 layers; legal indices are 0 to 1"),
     ({"layers": {1: {"activations": ["UINT4"]}}}, "p.yaml: layers.1.activations: the last layer has no activation; "
@@ -34,7 +39,7 @@ GOOD: dict[str, Any] = {
      "interval_cycles"),
     ({"search": {"trials": 0}}, "p.yaml: search.trials: input should be greater than or equal to 1, not 0"),
     ({"training": {"base_weights": "FLOAT32"}}, "p.yaml: training.base_weights: unknown type 'FLOAT32'; legal values: BIPOLAR, "
-     "TERNARY, INT2, INT3, INT4, INT5, INT6, INT7, INT8"),
+     "TERNARY, INT2, INT3, INT4, INT5, INT6, INT7, INT8, POW3, POW4, CODE2, CODE3, CODE4"),
 ])
 def test_one_line_names_the_key_and_what_is_legal(change: dict[str, Any], message: str) -> None:
     with pytest.raises(FlowError) as caught:
@@ -76,7 +81,8 @@ def test_fault_of_a_file_is_named_with_its_line(tmp_path: Path, lines: str, mess
 
 
 def test_grades_run_from_coarse_to_fine() -> None:
-    assert sorted(["INT8", "INT2", "TERNARY", "BIPOLAR", "INT3"], key=grade) == ["BIPOLAR", "TERNARY", "INT2", "INT3", "INT8"]
+    order = ["BIPOLAR", "TERNARY", "INT2", "CODE2", "POW3", "INT3", "CODE3", "POW4", "INT4", "CODE4", "INT8"]
+    assert sorted(sorted(order), key=grade) == order
 
 
 def test_points_survive_the_study_encoding() -> None:
@@ -88,6 +94,28 @@ def test_points_survive_the_study_encoding() -> None:
     assert Point.from_json(point.to_json()) == point
     assert point.label == "u4 | i3 B i8 | u2 B"
     assert not point.uniform
+    assert Point("UINT4", ("POW3", "CODE4"), ("INT2",)).label == "u4 | p3 c4 | i2"
+
+
+def test_codebooks_are_candidates_with_neighbours_of_their_width() -> None:
+    toy = parse({**GOOD, "weights": ["INT4", "CODE4", "POW4", "INT3"], "layers": {1: {"weights": ["CODE2"]}}})
+    space = dimensions(toy)
+    assert [d.candidates for d in space if d.name.endswith("weights")] == [("INT3", "POW4", "INT4", "CODE4"), ("CODE2",)]
+    params = encode(space, Point("UINT4", ("INT4", "CODE2"), ("UINT4",)))
+    assert [resolve(space, step).weights[0] for step in neighbours(space, params)] == ["POW4", "CODE4"]
+
+
+@pytest.mark.parametrize(("weights", "best", "coarse"), [
+    (["INT8", "INT4", "POW4", "INT3", "POW3"], "INT8", "INT3"),
+    (["POW4", "CODE3", "POW3", "TERNARY", "BIPOLAR"], "POW4", "TERNARY"),
+    (["POW4", "INT4", "POW3", "INT3"], "POW4", "POW3"), (["CODE4", "POW4", "POW3"], "CODE4", "POW3"),
+    (["CODE4", "CODE3", "CODE2", "INT2"], "CODE4", "CODE2"), (["INT4", "POW4", "CODE4"], "CODE4", None),
+])
+def test_sensitivity_steps_down_by_width(weights: list[str], best: str, coarse: str | None) -> None:
+    toy = parse({**GOOD, "weights": weights, "activations": ["UINT4"]})
+    measured = {point: (0.9 if dtype == best else 0.5, 100.0) for dtype, point in uniform_points(toy).items()}
+    found = {tag: point.weights for tag, point in seeds(toy, measured)}
+    assert found.get("sensitivity:0") == (None if coarse is None else (coarse, best))
 
 
 def test_uniform_points_pair_weights_with_activations_of_their_width() -> None:
