@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +117,7 @@ def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, 
             answer = run_inside("convert", project / "request.json", timeout_s=settings.timeout_s, what=str(model),
                                 shown=directory / LOG)
         shutil.rmtree(project / "scratch", ignore_errors=True)
-        replace(request, model=Path("model.onnx"), output=Path(FOLDER)).save(project / "request.json")
+        request.relative_to(staging).save(project / "request.json")
         with steps("import FINN's graph"):
             program = FinnProgram.load(staging, name)
             imported = program.imported

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,21 @@ class Request:
         """Write it as JSON."""
         plain = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
         path.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+
+    def relative_to(self, folder: Path) -> Request:
+        """The same with paths inside ``folder`` relative to it."""
+        def moved(path: Path) -> Path:
+            return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+        return replace(self, model=moved(self.model), output=moved(self.output),
+                       styles_file=self.styles_file and moved(self.styles_file),
+                       folding_file=self.folding_file and moved(self.folding_file))
+
+    def inside(self, folder: Path) -> Request:
+        """The same with relative paths taken from ``folder``: the opposite of `relative_to`."""
+        return replace(self, model=folder / self.model, output=folder / self.output,
+                       styles_file=self.styles_file and folder / self.styles_file,
+                       folding_file=self.folding_file and folder / self.folding_file)
 
     @classmethod
     def load(cls, path: Path) -> Request:

@@ -48,7 +48,7 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
         model = _classified(model)
     model = _four_axes(model)
     tried: list[tuple[Any, list[str]]] = []
-    for streamline in (_plain, _branches):
+    for streamline in (_branches, _plain) if _joins(model) else (_plain, _branches):
         try:
             converted = finn.step_convert_to_hw(_averages(streamline(_copy(model), cfg)), cfg)
             converted = host_edges(finn.step_minimize_bit_width_initial(converted, cfg))
@@ -224,6 +224,11 @@ def _forks(model: Any) -> bool:
     """Whether a tensor of the graph has several readers."""
     readers = [name for node in model.graph.node for name in node.input if model.get_initializer(name) is None]
     return len(set(readers)) < len(readers)
+
+
+def _joins(model: Any) -> bool:
+    """Whether two tensors that move are added: FINN's default streamlining leaves the scales of such a graph in between."""
+    return any(all(model.get_initializer(name) is None for name in node.input) for node in model.get_nodes_by_op_type("Add"))
 
 
 def _copy(model: Any) -> Any:
