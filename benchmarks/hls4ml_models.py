@@ -3,7 +3,7 @@
 Both are compiled with g++ (hls4ml's Vitis back end) and run on the same frames; the reference is QONNX's own execution.
 Needs BITWRIGHT_MODELS.
 
-    python benchmarks/hls4ml_models.py [--only NAME ...] [--frames N]
+    python benchmarks/hls4ml_models.py [--only NAME ...]
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import resource
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import results
@@ -23,34 +25,45 @@ import results
 from hw_flow import api
 from hw_flow.backends.hls4ml import runner
 from hw_flow.backends.hls4ml.settings import HlsSettings
+from hw_flow.backends.inputs import random_frames
 from hw_flow.errors import FlowError
 from hw_flow.frontend import compile_qonnx
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network: a file below BITWRIGHT_MODELS or ``zoo:<preset>:<bits>``, and its declared input."""
+    """A network: a file below BITWRIGHT_MODELS or ``zoo:<preset>:<bits>``, its declared input, and how it is built.
+
+    Unrolled convolutions take g++ minutes, so that maps go as streams; large ones get few frames.
+    """
 
     name: str
     source: str
     input_type: str | None = None
     input_scale: str | None = None
+    io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
+    frames: int = 16
 
 
+FIXED = ("INT8", "0.0625")
 CASES = (
     Case("TFC w1a1", "zoo/TFC_1W1A.onnx"),
     Case("TFC w2a2", "zoo/TFC_2W2A.onnx"),
     Case("UNSW-NB15 w2a2", "zoo/unsw_nb15-mlp-w2a2.onnx"),
     Case("QKeras dense 8 bit", "qkeras/model_test_qkeras_qdense_0.onnx"),
     Case("QKeras dense x 2, ternary", "qkeras/model_test_qkeras_qdense2_9.onnx"),
-    Case("QKeras conv", "qkeras/model_test_qkeras_qconv2d_0.onnx"),
+    Case("QKeras conv", "qkeras/model_test_qkeras_qconv2d_0.onnx", *FIXED, io_type="io_stream"),
     Case("hls4ml BNN layer", "hls4ml_example_models/bnn_model_fc_1layer.onnx"),
-    Case("hls4ml separable conv", "hls4ml_example_models/separable_conv_model_ch_last.onnx"),
-    Case("MNIST CNN", "mnist_cnn/qonnx_model.onnx"),
-    Case("RadioML VGG10 w8a8", "radioml/pretrained_VGG10_w8a8_20_export.onnx"),
+    Case("hls4ml separable conv, 512 x 512", "hls4ml_example_models/separable_conv_model_ch_last.onnx", io_type="io_stream",
+         frames=2),
+    Case("MNIST CNN", "mnist_cnn/qonnx_model.onnx", "UINT8", "1/255", io_type="io_stream", frames=8),
+    Case("RadioML VGG10 w8a8", "radioml/pretrained_VGG10_w8a8_20_export.onnx", io_type="io_stream", frames=2),
     Case("zoo: digits w2a2", "zoo:digits:w2a2"),
     Case("zoo: jet w4a4", "zoo:jet:w4a4"),
-    Case("zoo: digits_cnn w2a2", "zoo:digits_cnn:w2a2"),
+    Case("zoo: digits_cnn w2a2, unrolled", "zoo:digits_cnn:w2a2"),
+    Case("zoo: digits_cnn w2a2", "zoo:digits_cnn:w2a2", io_type="io_stream"),
+    Case("zoo: CNV w2a2", "zoo:cnv:w2a2", io_type="io_stream", frames=2),
+    Case("zoo: ResNet-8 w4a4", "zoo:resnet8:w4a4", io_type="io_stream", frames=2),
 )
 
 
@@ -75,31 +88,24 @@ def model_of(case: Case, scratch: Path) -> Path:
     return path
 
 
-def ours(case: Case, model: Path, folder: Path, frames: int) -> tuple[str, float]:
-    """Verdict and seconds of this project's way; a difference would name the first layer."""
-    begin = time.perf_counter()
+def ours(case: Case, model: Path, folder: Path) -> str:
+    """Verdict of this project's way; a difference would name the first layer."""
     settings = folder / "hls.yaml"
-    settings.write_text(f"samples: {frames}\n", encoding="utf-8")
+    settings.write_text(f"samples: {case.frames}\nio_type: {case.io_type}\n", encoding="utf-8")
     try:
         api.build(model, folder / "ours", backend="hls4ml", settings=settings, input_type=case.input_type,
                   input_scale=case.input_scale)
     except FlowError as error:
-        return f"refused: {error}", time.perf_counter() - begin
-    return "every layer equal", time.perf_counter() - begin
+        return f"refused: {error}"
+    return "every layer equal"
 
 
-def plain(case: Case, model: Path, folder: Path, frames: int) -> tuple[str, float]:
-    """What hls4ml's own conversion gives on the same frames, and seconds."""
-    begin = time.perf_counter()
-    settings, log = HlsSettings(), folder / "plain.log"
-    try:
-        program = compile_qonnx(model, input_type=case.input_type, input_scale=case.input_scale)
-        from hw_flow.backends.inputs import random_frames
-
-        x = program.floats(random_frames(program, frames, 0))
-        want = program.reference.run(program.reference.moving(), {program.reference.source: x})[program.reference.sink]
-    except FlowError as error:
-        return f"no reference: {error}", time.perf_counter() - begin
+def plain(case: Case, model: Path, folder: Path) -> str:
+    """What hls4ml's own conversion gives on the same frames."""
+    settings, log = HlsSettings(io_type=case.io_type, timeout_s=600), folder / "plain.log"
+    program = compile_qonnx(model, input_type=case.input_type, input_scale=case.input_scale)
+    x = program.floats(random_frames(program, case.frames, 0))
+    want = program.reference.run(program.reference.moving(), {program.reference.source: x})[program.reference.sink]
     try:
         written = runner.convert_plain(model, folder / "plain", log, settings)
         runner.compile_library(folder / "plain", folder / "plain.so", settings, log)
@@ -107,22 +113,25 @@ def plain(case: Case, model: Path, folder: Path, frames: int) -> tuple[str, floa
         found = runner.run(folder / "plain", folder / "plain.so", written, fed.reshape(len(x), -1), settings, log=log,
                            trace=False)
     except FlowError as error:
-        return f"stops: {str(error).split(' (')[0]}", time.perf_counter() - begin
+        return re.sub(r" object at 0x[0-9a-f]+", "", f"stops: {str(error).split(' (/')[0]}")
     got = found["output"]
     expected = (np.moveaxis(want, 1, -1) if want.ndim > 2 else want).reshape(len(want), -1)
     if got.shape != expected.shape:
-        return f"gives {got.shape[1]} values, QONNX {expected.shape[1]}", time.perf_counter() - begin
+        return f"gives {got.shape[1]} values, QONNX {expected.shape[1]}"
     wrong = int((got != expected).any(axis=1).sum())
     worst = float(np.abs(got - expected).max())
-    verdict = "equal" if wrong == 0 else f"{wrong} of {len(got)} frames differ, by up to {worst:.3g}"
-    return verdict, time.perf_counter() - begin
+    return "equal" if wrong == 0 else f"{wrong} of {len(got)} frames differ, by up to {worst:.3g}"
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and of the children that ended."""
+    return sum(use.ru_utime + use.ru_stime for use in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 
 
 def main() -> int:
     """Measure, save, print; exit 1 where this project's way builds something that differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=[case.name for case in CASES], help="measure this one alone")
-    parser.add_argument("--frames", type=int, default=16)
     args = parser.parse_args()
     if "BITWRIGHT_MODELS" not in os.environ:
         sys.exit("BITWRIGHT_MODELS is not set; point it at the folder of third-party models")
@@ -133,29 +142,33 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             model = model_of(case, folder)
-            verdict, seconds = ours(case, model, folder, args.frames)
-            other, other_seconds = plain(case, model, folder, args.frames)
-            rows.append([case.name, verdict, seconds, other, other_seconds])
-            print(rows[-1], file=sys.stderr, flush=True)
-        _save(rows, args.only)
+            times = [cpu_seconds()]
+            verdict = ours(case, model, folder)
+            times.append(cpu_seconds())
+            other = plain(case, model, folder)
+            times.append(cpu_seconds())
+        rows.append([case.name, case.io_type.removeprefix("io_"), case.frames, verdict, times[1] - times[0], other,
+                     times[2] - times[1]])
+        print(rows[-1], file=sys.stderr, flush=True)
+        _save(rows, keep=bool(args.only))
     print(results.render())
-    return 1 if any("computes something else" in str(row[1]) for row in rows) else 0
+    return 1 if any("computes something else" in str(row[3]) for row in rows) else 0
 
 
-def _save(rows: list[list[object]], only: list[str] | None) -> None:
-    """Write what is measured so far; with ``--only`` the others stay as they were."""
+def _save(rows: list[list[object]], keep: bool) -> None:
+    """Write what is measured so far; with ``keep`` the others stay as they were."""
     known = results.RESULTS / "hls4ml_models.json"
-    if only and known.exists():
-        old = json.loads(known.read_text(encoding="utf-8"))["rows"]
-        rows = rows + [row for row in old if row[0] not in {new[0] for new in rows}]
     order = [case.name for case in CASES]
+    if keep and known.exists():
+        old = json.loads(known.read_text(encoding="utf-8"))["rows"]
+        rows = rows + [row for row in old if row[0] in order and row[0] not in {new[0] for new in rows}]
     results.save(
         "hls4ml_models", title="hls4ml: its own conversion and ours", command="python benchmarks/hls4ml_models.py",
-        columns=["network", "ours", "seconds", "hls4ml 1.3.0 alone", "seconds"],
+        columns=["network", "io", "frames", "ours", "CPU seconds", "hls4ml 1.3.0 alone", "CPU seconds"],
         rows=sorted(rows, key=lambda row: order.index(str(row[0]))),
         notes=["Random frames, extremes among them; reference: QONNX's execution; C simulation by g++, Vitis back end.",
                "Ours compares the integers of every layer; hls4ml alone is compared at its output, at its default fixed<16,6>.",
-               "Seconds: conversion, g++ and simulation, on a machine that was busy with other work."],
+               "CPU seconds: conversion, g++ and simulation, of one core."],
     )
 
 

@@ -94,7 +94,7 @@ def _written(model: Any) -> dict[str, Any]:
         "outputs": [int(variable.size()) for variable in model.get_output_variables()],
         "traced": {layer.name: [int(size) for size in layer.get_output_variable().shape] for layer in traced},
         "layers": [{"name": layer.name, "kind": layer.class_name, "strategy": layer.get_attr("strategy"),
-                    "reuse_factor": layer.get_attr("reuse_factor"),
+                    "reuse_factor": layer.get_attr("reuse_factor"), "code": bool(layer.get_attr("function_cpp")),
                     "types": {key: str(kind.precision) for key, kind in layer.types.items()}} for layer in model.get_layers()],
     }
 

@@ -11,7 +11,7 @@ from hw_flow.backends.directory import BuildOptions, build_key, claim, current, 
 from hw_flow.backends.hls4ml import runner
 from hw_flow.backends.hls4ml.project import Project
 from hw_flow.backends.hls4ml.runner import PROJECT
-from hw_flow.backends.hls4ml.settings import HlsSettings, check
+from hw_flow.backends.hls4ml.settings import ABILITIES, HlsSettings, check
 from hw_flow.backends.protocol import Build, Simulation
 from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hw_flow.frontend import Program
     from hw_flow.ir.tensor import FloatArray, IntArray
     from hw_flow.report.schema import Report, Resources
+
+# Layers for which hls4ml rightly writes no code.
+_FREE = ("InputLayer", "Reshape")
 
 
 class Hls4mlBackend:
@@ -124,7 +127,7 @@ def _translated(model: Path, directory: Path, options: BuildOptions, settings: H
     with steps("compile model"):
         program = frontend.compile_qonnx(model, input_type=options.input_type, input_scale=scale_of(options.input_scale),
                                          name=top_name(model, options))
-        netlist = translate(program.graph)
+        netlist = translate(program.graph, ABILITIES[settings.tool])
     check(settings, netlist)
     if any(settings.of(layer)[0] == "distributed_arithmetic" for layer in netlist.layers if layer.matrix is not None):
         runner.check_arithmetic(settings)
@@ -195,6 +198,9 @@ def _notes(project: Project) -> list[str]:
     made = {layer["name"]: layer for layer in project.written.layers}
     notes = []
     for layer in project.netlist.layers:
+        if layer.kind not in _FREE and layer.name in made and not made[layer.name]["code"]:
+            raise FlowError(f"{layer.name}: hls4ml's {project.settings.tool} leaves a {layer.kind} out; set 'tool: Vitis', or "
+                            "build with --backend rtl")
         if layer.matrix is None or layer.name not in made:
             continue
         strategy, reuse = project.settings.of(layer)

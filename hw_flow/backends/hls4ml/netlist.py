@@ -48,6 +48,22 @@ class Fixed:
         return Fixed(bits, bits - fraction, signed)
 
 
+@dataclass(frozen=True)
+class Abilities:
+    """Layers of hls4ml that not every tool has code for.
+
+    Attributes
+    ----------
+    tables : look-ups of whole tables.
+    moves : crops, transposes of any order, nearest-neighbour resizing.
+    depthwise : depthwise convolutions; without, a plain one with zeros stands for them.
+    """
+
+    tables: bool = True
+    moves: bool = True
+    depthwise: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One layer of hls4ml.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hw_flow.backends.hls4ml.affine import Affine
+from hw_flow.backends.hls4ml.curves import Form
 from hw_flow.backends.hls4ml.netlist import Fixed, Wire
 from hw_flow.backends.hls4ml.wiring import Shape, Span, Wiring, frame_of, saturating, where, wire_of
 from hw_flow.errors import FlowError
@@ -30,7 +31,7 @@ class Products(Wiring):
         made, (low, high) = Wire(name, shape, wire.step, offset, *span), span
         form = None if thresholds is None else self.activation(node, thresholds, made)
         folds, result = _folded(form, thresholds), None
-        if form is not None and thresholds is not None and folds is not None:
+        if isinstance(form, Affine) and folds is not None:
             flips = np.broadcast_to(form.scale < 0, (outputs,))
             array = np.where(flips if array.shape[-1] == outputs else flips[:, None], -array, array)
             bias, form, result = np.broadcast_to(form.bias, (outputs,)), None, folds
@@ -60,10 +61,7 @@ class Products(Wiring):
             self.convolution(node, still, node.weights)
             return
         if len(wire.shape) > 1:
-            kind = next(layer.types["result"] for layer in self.layers if layer.name == wire.layer)
-            flat = self.append(f"{node.name}_flat", "Reshape", (wire.layer,), (node.mw,), attributes={"target_shape": [node.mw]},
-                                types={"result": kind})
-            wire = replace(tiled(wire, node.mw), layer=flat, shape=(node.mw,))
+            wire = tiled(self.reshaped(wire, f"{node.name}_flat", (node.mw,)), node.mw)
         self.product(node, node.name, "Dense", wire, (node.mh,), span=_reach(node.weights, wire),
                       offset=node.weights @ tiled(wire, node.mw).offset, weights=("weight_data", node.weights.T),
                       attributes={"n_in": node.mw, "n_out": node.mh}, matrix=(node.mw, node.mh))
@@ -79,8 +77,10 @@ class Products(Wiring):
         window, weights = _undilated(window, weights)
         wire = self.padding(window, self.wires[source.name])
         high, wide = window.positions(source.shape)
-        depthwise = isinstance(node, VVAU)
         channels, filters = source.shape[-1], len(weights)
+        if isinstance(node, VVAU) and not self.able.depthwise:
+            weights = (weights[:, :, None] * np.eye(channels, dtype=np.int64)[:, None]).reshape(channels, -1)
+        depthwise = isinstance(node, VVAU) and self.able.depthwise
         rows, columns = window.kernel
         if depthwise:
             low, top = (np.broadcast_to(end, channels)[:, None] for end in (wire.low, wire.high))
@@ -113,10 +113,7 @@ class Products(Wiring):
         """``wire`` such that hls4ml's padding, which is 0, stands for the window's."""
         if len(wire.shape) == 1:
             wanted: Shape = (1, 1, *wire.shape) if window.kernel[0] > 1 or window.pads[0] or window.pads[2] else (1, *wire.shape)
-            kind = next(layer.types["result"] for layer in self.layers if layer.name == wire.layer)
-            name = self.append(f"{window.name}_in", "Reshape", (wire.layer,), wanted, attributes={"target_shape": list(wanted)},
-                                types={"result": kind})
-            wire = replace(wire, layer=name, shape=wanted)
+            wire = self.reshaped(wire, f"{window.name}_in", wanted)
         elif len(wire.shape) == 2 and (window.kernel[0] > 1 or window.pads[0] or window.pads[2] or window.stride[0] > 1):
             raise FlowError(f"{where(window)}: a two-dimensional kernel on a sequence; build with --backend rtl")
         if any(window.pads):
@@ -136,9 +133,9 @@ def _undilated(window: SlidingWindow, weights: IntArray) -> tuple[SlidingWindow,
     return replace(window, kernel=kernel, dilation=(1, 1)), wide.reshape(len(weights), -1)
 
 
-def _folded(form: Affine | None, thresholds: Thresholds | None) -> Fixed | None:
+def _folded(form: Form | None, thresholds: Thresholds | None) -> Fixed | None:
     """Type of a layer whose own cast is the activation: nothing is multiplied but by -1, which its weights take."""
-    if form is None or thresholds is None or form.bias_bits or form.scale_bits or (np.abs(form.scale) != 1).any():
+    if not isinstance(form, Affine) or thresholds is None or form.bias_bits or form.scale_bits or (np.abs(form.scale) != 1).any():
         return None
     low = 0 if thresholds.step == 2 else thresholds.base
     return saturating(low, low + thresholds.levels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hw_flow.backends.directory import read_input
-from hw_flow.backends.hls4ml.netlist import Layer, Netlist
+from hw_flow.backends.hls4ml.netlist import Abilities, Layer, Netlist
 from hw_flow.errors import FlowError
 
 Tool = Literal["Vitis", "Vivado", "Quartus", "Catapult", "oneAPI", "Libero"]
@@ -19,6 +20,11 @@ Strategy = Literal["latency", "resource", "resource_unrolled", "distributed_arit
 
 # Their generated C++ compiles with g++ and the headers that hls4ml brings along; the others need the vendor's compiler.
 COMPILES_HERE: tuple[Tool, ...] = ("Vitis", "Vivado", "Quartus", "Catapult")
+_ALL, _FEW = Abilities(), Abilities(tables=False, moves=False, depthwise=False)
+ABILITIES: dict[Tool, Abilities] = {
+    "Vitis": _ALL, "Vivado": _ALL, "Catapult": replace(_FEW, depthwise=True), "oneAPI": replace(_FEW, depthwise=True),
+    "Quartus": _FEW, "Libero": _FEW,
+}
 # Strategies by tool; the others ignore the setting or have one way only.
 _STRATEGIES: dict[Tool, tuple[Strategy, ...]] = {
     "Vitis": ("latency", "resource", "resource_unrolled", "distributed_arithmetic"),

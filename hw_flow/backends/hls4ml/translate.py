@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from hw_flow.backends.hls4ml.affine import Affine
-from hw_flow.backends.hls4ml.netlist import Fixed, Netlist, Wire
-from hw_flow.backends.hls4ml.pools import Pools
+from hw_flow.backends.hls4ml.netlist import Abilities, Fixed, Netlist, Wire
+from hw_flow.backends.hls4ml.shapes import Shapes
 from hw_flow.backends.hls4ml.wiring import NONE, where
 from hw_flow.errors import FlowError
 from hw_flow.ir import (
@@ -26,27 +26,36 @@ from hw_flow.ir import (
     GlobalPool,
     Graph,
     LabelSelect,
+    Lookup,
     Multiply,
     Node,
     Pool,
+    Reorder,
     Requantise,
+    Slice,
     SlidingWindow,
     Thresholding,
 )
 from hw_flow.ir.tensor import IntArray
 
+EVERYTHING = Abilities()
 
-def translate(graph: Graph) -> Netlist:
+
+def translate(graph: Graph, able: Abilities = EVERYTHING) -> Netlist:
     """hls4ml's layers for ``graph``.
+
+    Parameters
+    ----------
+    able : which layers the tool has (see `settings.ABILITIES`).
 
     Raises
     ------
     FlowError : a node has no exact counterpart in hls4ml; names the node, the reason and the remedy.
     """
-    return _Translator(graph).run()
+    return _Translator(graph, able).run()
 
 
-class _Translator(Pools):
+class _Translator(Shapes):
     """All nodes in turn; joins and functions here."""
 
     def run(self) -> Netlist:
@@ -55,7 +64,7 @@ class _Translator(Pools):
         rules: dict[type[Node], Callable[[Any], None]] = {
             MVAU: self.matrix, VVAU: self.depthwise, Thresholding: self.thresholding, Requantise: self.requantise,
             SlidingWindow: self.window, Pool: self.pool, GlobalPool: self.global_pool, Add: self.add,
-            Multiply: self.multiply, Concat: self.concat,
+            Multiply: self.multiply, Concat: self.concat, Slice: self.slice, Reorder: self.reorder, Lookup: self.lookup,
         }
         for node in self.graph:
             if isinstance(node, LabelSelect) and node.outputs[0] == sink:

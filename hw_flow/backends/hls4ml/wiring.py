@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from hw_flow.backends.hls4ml.affine import Affine, fit
-from hw_flow.backends.hls4ml.netlist import Fixed, Layer, Wire
+from hw_flow.backends.hls4ml.affine import Affine
+from hw_flow.backends.hls4ml.curves import TABLE_BITS, Form, Pieces, Table, curve
+from hw_flow.backends.hls4ml.netlist import Abilities, Fixed, Layer, Wire
 from hw_flow.errors import FlowError
 from hw_flow.ir import Graph, Node, SlidingWindow, Tensor, Thresholds
 from hw_flow.ir.tensor import IntArray
@@ -39,9 +40,11 @@ class Wiring:
     layers : hls4ml's layers so far.
     wires : by tensor, what hls4ml sees of it.
     windows : sliding windows that the layer behind them takes in, by output tensor.
+    able : which layers the tool has.
     """
 
     graph: Graph
+    able: Abilities
     layers: list[Layer] = field(default_factory=list)
     wires: dict[str, Wire] = field(default_factory=dict)
     windows: dict[str, SlidingWindow] = field(default_factory=dict)
@@ -62,11 +65,18 @@ class Wiring:
         """Declare ``wire`` as the output of ``node``, in the shape that its readers expect."""
         wanted = frame_of(self.graph.output_of(node).shape)
         if wire.shape != wanted:
-            kind = next(layer.types["result"] for layer in self.layers if layer.name == wire.layer)
-            name = self.append(f"{node.name}_shape", "Reshape", (wire.layer,), wanted, attributes={"target_shape": list(wanted)},
-                                types={"result": kind})
-            wire = replace(wire, layer=name, shape=wanted)
+            wire = self.reshaped(wire, f"{node.name}_shape", wanted)
         self.wires[node.outputs[0]] = wire
+
+    def kind_of(self, wire: Wire) -> str:
+        """Type of what hls4ml sees of ``wire``."""
+        return next(layer.types["result"] for layer in self.layers if layer.name == wire.layer)
+
+    def reshaped(self, wire: Wire, name: str, shape: Shape) -> Wire:
+        """``wire`` with its elements in ``shape``; offsets and ranges by channel are the caller's business."""
+        self.append(name, "Reshape", (wire.layer,), shape, attributes={"target_shape": list(shape)},
+                    types={"result": self.kind_of(wire)})
+        return replace(wire, layer=name, shape=shape)
 
     def plain(self, wire: Wire, name: str, offset: int = 0) -> Wire:
         """``wire`` with step 1 and the given offset: what hls4ml sees is then ``value - offset``."""
@@ -84,15 +94,16 @@ class Wiring:
 
     # --- activations ---------------------------------------------------------------------------------------------------------
 
-    def activation(self, node: Node, thresholds: Thresholds, wire: Wire) -> Affine:
-        """Affine form of ``thresholds`` on what hls4ml sees of ``wire``; BIPOLAR results count from 0."""
+    def activation(self, node: Node, thresholds: Thresholds, wire: Wire) -> Form:
+        """Exact form of ``thresholds`` on what hls4ml sees of ``wire``; BIPOLAR results count from 0."""
         values = -((wire.offset[:, None] - thresholds.values) // wire.step)
-        turned = replace(thresholds, values=values, base=0 if thresholds.step == 2 else thresholds.base, step=1)
-        low, high = turned.base, turned.base + turned.levels
-        found = fit(turned, (wire.low, wire.high), (low, high))
+        falls = np.broadcast_to(thresholds.descending, len(values))
+        turned = replace(thresholds, values=values, descending=falls, base=0 if thresholds.step == 2 else thresholds.base, step=1)
+        found = curve(turned, (wire.low, wire.high), tables=self.able.tables)
         if found is None:
-            raise FlowError(f"{where(node)}: its activation is no straight line in the accumulator, which hls4ml cannot compute "
-                            "exactly; use ReLU, HardTanh or a plain quantiser there, or build with --backend rtl")
+            raise FlowError(f"{where(node)}: its activation is neither a line, nor a table of {TABLE_BITS} bits, nor a sum of "
+                            "few lines in the accumulator, and hls4ml cannot compute it exactly; use ReLU, HardTanh or fewer "
+                            "bits there, or build with --backend rtl")
         return found
 
     def cast(self, name: str, wire: Wire, form: Affine, low: int, high: int) -> Wire:
@@ -136,11 +147,43 @@ class Wiring:
             made = self.level(f"{name}_act", made, self.activation(node, thresholds, made), thresholds)
         self.done(node, made)
 
-    def level(self, name: str, wire: Wire, form: Affine, thresholds: Thresholds) -> Wire:
+    def level(self, name: str, wire: Wire, form: Form, thresholds: Thresholds) -> Wire:
         """Append an activation; of a BIPOLAR one, hls4ml sees one bit."""
-        if thresholds.step == 2:
-            return replace(self.cast(name, wire, form, 0, 1), step=2, offset=np.full(1, thresholds.base))
-        return self.cast(name, wire, form, thresholds.base, thresholds.base + thresholds.levels)
+        base = 0 if thresholds.step == 2 else thresholds.base
+        match form:
+            case Table():
+                made = self.table(name, wire, form)
+            case Pieces():
+                made = self.summed(name, wire, form)
+            case _:
+                made = self.cast(name, wire, form, base, base + thresholds.levels)
+        return replace(made, step=2, offset=np.full(1, thresholds.base)) if thresholds.step == 2 else made
+
+    def table(self, name: str, wire: Wire, form: Table) -> Wire:
+        """Look ``form.values`` up by a code, which a layer of its own brings to the right place."""
+        code = Fixed(form.bits, form.bits, signed=False, saturation="SAT")
+        coded = self.alpha(f"{name}_code", wire, form.code, code)
+        low, high = int(form.values.min()), int(form.values.max())
+        kind = str(Fixed.holding(low, high))
+        self.append(name, "UnaryLUT", (coded,), wire.shape, attributes={"activation": "unary_lut"},
+                    arrays={"table_data": form.values.astype(np.float64)}, types={"result": kind, "table": kind})
+        return wire_of(name, wire.shape, 1, 0, (low, high))
+
+    def summed(self, name: str, wire: Wire, form: Pieces) -> Wire:
+        """Add saturating lines."""
+        made: Wire | None = None
+        total = 0
+        for index, (part, levels) in enumerate(form.parts):
+            term = self.cast(f"{name}_part{index}", wire, part, 0, levels)
+            total += levels
+            if made is not None:
+                label = name if index == len(form.parts) - 1 else f"{name}_sum{index}"
+                self.append(label, "Merge", (made.layer, term.layer), wire.shape, attributes={"op": "add"},
+                            types={"result": str(Fixed.holding(0, total))})
+                term = wire_of(label, wire.shape, 1, 0, (0, total))
+            made = term
+        assert made is not None
+        return replace(made, offset=made.offset + form.base)
 
 
 def where(node: Node) -> str:

@@ -74,10 +74,25 @@ def _layer(layer: Layer, inputs: list[np.ndarray]) -> np.ndarray:
         return cast(total, 0, types["result"])
     if layer.kind == "Concatenate":
         return cast(np.concatenate([x, others[0]], axis=-1), 0, types["result"])
+    if layer.kind in ("Transpose", "Cropping2D", "Resize"):
+        return _moved(layer, x)
+    if layer.kind == "UnaryLUT":
+        assert x.min() >= 0
+        return fits(layer.arrays["table_data"], 0, types["table"])[x.astype(int)]
     if layer.kind == "Dense":
         weights = fits(layer.arrays["weight_data"], 0, types["weight"])
         return _accumulated(layer, x @ weights)
     return _windowed(layer, x)
+
+
+def _moved(layer: Layer, x: np.ndarray) -> np.ndarray:
+    at = layer.attributes
+    if layer.kind == "Transpose":
+        return x.transpose(0, *(axis + 1 for axis in at["perm"]))
+    assert x.shape[1:] == (at["in_height"], at["in_width"], at["n_chan"])
+    if layer.kind == "Cropping2D":
+        return x[:, :, at["crop_left"]:at["in_width"] - at["crop_right"]]
+    return np.repeat(x, at["out_width"], axis=2)
 
 
 def _accumulated(layer: Layer, products: np.ndarray) -> np.ndarray:
