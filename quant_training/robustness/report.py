@@ -54,7 +54,7 @@ class Robustness:
     ----------
     clean : on the samples as they are.
     attacks, corruptions, upsets : by what was tried, for example ``pgd 0.1``, ``blur``, ``weights 0.001``; no upsets of a float
-        network, or of one with codebooks.
+        network.
     calibration_error : see `calibration_error`.
     samples : how many were tried.
     """
@@ -90,8 +90,7 @@ def robustness(model: Network, data: Dataset, config: RobustnessConfig | None = 
             split.x, kind, config.severity, data.input_shape, seed=config.seed))), y)
         for kind in applicable(data.input_shape)
     }
-    plain = model.bits.quantised and not any(name.startswith(("CODE", "POW")) for name in model.bits.weights)
-    upsets = _upsets(model, x, y, config) if plain else {}
+    upsets = _upsets(model, x, y, config) if model.bits.quantised else {}
     return Robustness(accuracy_of(logits, y), attacks, corruptions, upsets, calibration_error(logits, y, config.bins), len(y))
 
 

@@ -1,4 +1,4 @@
-"""Bits that flip in the weight memories, and in the tensors between layers, as two's complement has them."""
+"""Bits that flip in weight memories and in the tensors between layers: of two's complement, or of a codebook's codes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from models.bits import type_bits
+from models.bits import CODEBOOK_TYPES, type_bits
 from models.joins import plain
 from quant_training.errors import TrainingError
+from quant_training.robustness.codes import code_table, codes
 
 if TYPE_CHECKING:
     from models import Network
@@ -23,7 +24,7 @@ def flipped_weights(model: Network, rate: float, *, seed: int = 0) -> Iterator[i
 
     Raises
     ------
-    TrainingError : FLOAT or codebook weights, whose bits mean something else.
+    TrainingError : FLOAT weights.
     """
     generator = torch.Generator().manual_seed(seed)
     kept: list[tuple[Any, Tensor]] = []
@@ -73,19 +74,20 @@ def flipped_activations(model: Network, rate: float, *, seed: int = 0) -> Iterat
 def _check(what: str, name: str) -> None:
     if name == "FLOAT":
         raise TrainingError(f"robustness: {what} is FLOAT; bits are flipped in quantised networks only")
-    if name.startswith(("CODE", "POW")):
-        raise TrainingError(f"robustness: {what} is {name}; flips of codes are not modelled, only those of integers")
 
 
 def _upset(values: Tensor, scale: Tensor, name: str, rate: float, generator: torch.Generator) -> tuple[Tensor, int]:
     """Values with flipped bits, and how many were flipped."""
-    bits = type_bits(name)
+    integers = torch.round(values / scale).to(torch.int64)
+    table = code_table(integers.cpu(), name).to(values.device) if name in CODEBOOK_TYPES else None
+    bits = type_bits(name) if table is None else (len(table) - 1).bit_length()
     flips = torch.rand((bits, *values.shape), generator=generator).to(values.device) < rate
     count = int(flips.sum())
     if name == "BIPOLAR":
         return torch.where(flips[0], -values, values), count
-    integers = torch.round(values / scale).to(torch.int64)
     mask = sum((flips[bit].to(torch.int64) << bit for bit in range(bits)), torch.zeros_like(integers))
+    if table is not None:
+        return table[codes(integers, table) ^ mask].to(values.dtype) * scale, count
     changed = (integers ^ mask) & ((1 << bits) - 1)
     if not name.startswith("UINT"):
         changed = torch.where(changed >= 1 << (bits - 1), changed - (1 << bits), changed)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import models
-from models import WEIGHT_TYPES
+from models import CODEBOOK_TYPES, WEIGHT_TYPES
 from models.bits import type_bits
 from quant_training import Dataset, TrainConfig, TrainingError, load_dataset, train
 from quant_training.robustness import (
@@ -21,6 +21,7 @@ from quant_training.robustness import (
     pgd,
     robustness,
 )
+from quant_training.robustness.codes import code_table, codes
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,31 @@ def test_flipping_all_bits_is_the_complement(name: str) -> None:
     # In two's complement the complement of n is -n - 1.
     assert torch.equal(after, -before if name == "BIPOLAR" else -before - 1)
     assert torch.equal(torch.round(layer.quant_weight().value / quantised.scale), before)
+
+
+@pytest.mark.parametrize("name", CODEBOOK_TYPES)
+def test_flips_in_codebooks_are_those_of_codes(name: str) -> None:
+    bits = models.BitConfig.uniform(name, "UINT4", 2, per_channel=(True,))
+    model = models.build({"inputs": 40, "hidden": [12], "classes": 3}, bits, seed=0).eval()
+    quantised = model.layers[0].linear.quant_weight()
+    before = torch.round(quantised.value / quantised.scale).detach().to(torch.int64)
+    table = code_table(before, name)
+    assert torch.equal(table[codes(before, table)], before)
+    with flipped_weights(model, 1.0):
+        after = torch.round(model.layers[0].linear.quant_weight() / quantised.scale).detach()
+    assert torch.equal(after.to(torch.int64), table[len(table) - 1 - codes(before, table)])
+    with flipped_weights(model, 0.2) as count:
+        changed = torch.round(model.layers[0].linear.quant_weight() / quantised.scale).detach().to(torch.int64)
+    assert 0 < int((changed != before).sum()) <= count
+    assert set(changed.unique().tolist()) <= set(table.tolist())
+
+
+def test_codes_of_powers_and_of_levels() -> None:
+    assert code_table(torch.tensor([0]), "POW3").tolist() == [1, 2, 4, 0, -1, -2, -4, 0]
+    levels = torch.tensor([[-90, 20], [3, 20]])
+    table = code_table(levels, "CODE3")
+    assert table.tolist() == [-90, 3, 20, 20]
+    assert codes(levels, table).tolist() == [[0, 2], [1, 2]]
 
 
 def test_activations_flip_in_their_type(trained: models.Network) -> None:

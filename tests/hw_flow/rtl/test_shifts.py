@@ -19,6 +19,7 @@ from hw_flow.rtl.choose import shift_luts, shifted_weights
 from hw_flow.rtl.latency import product_luts
 from hw_flow.rtl.wrappers.weights import power_bits, power_codes, weight_format
 from models import BitConfig
+from quant_training.robustness.codes import code_table, codes
 from tests.hw_flow.maps import Builder
 from tests.hw_flow.rtl.bench import bundle, check_all, graph_unit
 
@@ -64,6 +65,10 @@ def test_codes_are_signs_and_exponents() -> None:
     weights = np.array([[0, 1, -1, 2, -4, 4]])
     assert power_codes(weights, 3).tolist() == [[3, 0, 4, 1, 6, 2]]
     assert power_codes(np.array([0, 64, -64, -16]), 4).tolist() == [7, 6, 14, 12]
+    # Robustness flips bits of the same codes.
+    for name in ("POW3", "POW4"):
+        table = code_table(torch.zeros(1), name)
+        assert power_codes(table.numpy(), int(name[-1])).tolist() == codes(table, table).tolist()
 
 
 @pytest.mark.parametrize(("weights", "bits"), [
