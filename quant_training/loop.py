@@ -69,7 +69,9 @@ class QuantModule(pl.LightningModule):
         self.model, self.config, self.hooks = model, config, tuple(hooks)
         # One device at full precision needs nothing of Lightning between two batches.
         self.automatic_optimization = (config.devices, config.strategy, config.precision) != (1, "auto", "32-true")
-        self.batches = 0
+        # Whether Lightning looks at the loss, to stop early or for its own scheduler: telling it costs as much as a step.
+        self.monitored = config.patience is not None or (self.automatic_optimization and config.schedule == "plateau")
+        self.batches = self.epoch = 0
         self.augmentation = augmentation_of(data, config)
         self.learned = nn.ModuleList(module for hook in self.hooks if (module := hook.module()) is not None)
         self.raw: Tensor | None = None
@@ -121,8 +123,13 @@ class QuantModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         # Dropout and shifts, too, depend on seed and epoch alone.
-        torch.manual_seed((self.config.seed * 1_000_003 + self.current_epoch) * 64 + self.global_rank)
+        seed = (self.config.seed * 1_000_003 + self.current_epoch) * 64 + self.global_rank
+        if self.device.type == "cpu":
+            torch.default_generator.manual_seed(seed)  # `torch.manual_seed` looks for every kind of accelerator each time
+        else:
+            torch.manual_seed(seed)
         self.total.zero_()
+        self.epoch = self.current_epoch
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         del batch
@@ -139,7 +146,7 @@ class QuantModule(pl.LightningModule):
 
     def _progress(self, batches: int) -> float:
         """Share of the training that is done after ``batches`` of this epoch."""
-        return (self.current_epoch + batches / self.batches) / self.config.epochs
+        return (self.epoch + batches / self.batches) / self.config.epochs
 
     def training_step(self, batch: Tensor | list[Tensor], batch_idx: int) -> Tensor | None:
         if isinstance(batch, Tensor):
@@ -208,7 +215,8 @@ class QuantModule(pl.LightningModule):
         else:
             row["val_loss"] = train_loss
         self.history.append(row)
-        self.log("val_loss", row["val_loss"])
+        if self.monitored:
+            self.log("val_loss", row["val_loss"])
         if not self.automatic_optimization and self.config.schedule == "plateau":
             scheduler: Any = self.lr_schedulers()
             scheduler.step(row["val_loss"])

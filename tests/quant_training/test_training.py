@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,32 @@ def test_a_killed_run_resumes_to_the_same_weights(schedule: str, tmp_path: Path,
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, parts.model.state_dict()[name]), name
     assert not (tmp_path / "parts" / "resume.ckpt").exists()
+
+
+def test_a_loop_written_out_gives_the_same_weights(digits: Dataset) -> None:
+    """What Lightning is spared changes nothing: batches, dropout, steps, rates and clipping are those of a plain loop."""
+    network = {"preset": "digits", "hidden": [16], "dropout": 0.2}
+    config = TrainConfig(**{**SMALL, "model": network}, epochs=3, seed=5, keep="last")
+    found = train(models.build(network, "w1a4", seed=0), digits, config).model
+    model = models.build(network, "w1a4", seed=0)
+    x, y = model.quantise(torch.from_numpy(digits.train.x)), torch.from_numpy(digits.train.labels)
+    x = getattr(x, "value", x)
+    optimiser = torch.optim.Adam(model.parameters(), 0.01, fused=True)
+    steps = len(y) // 128
+    for epoch in range(3):
+        model.train()
+        order = torch.randperm(len(y), generator=torch.Generator().manual_seed(5 * 1_000_003 + epoch))
+        torch.manual_seed((5 * 1_000_003 + epoch) * 64)
+        for step in range(steps):
+            share = (epoch + step / steps) / 3
+            optimiser.param_groups[0]["lr"] = 0.01 * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * share)))
+            rows = order[step * 128 : (step + 1) * 128]
+            optimiser.zero_grad()
+            torch.autograd.backward(loss_of(model.classify(x[rows]), y[rows]))
+            optimiser.step()
+            model.clip_weights()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, found.state_dict()[name]), name
 
 
 def test_a_finished_run_is_loaded(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
