@@ -89,6 +89,12 @@ class CodebookQuant(nn.Module):
         values = values[:: max(1, values.numel() // _ENOUGH)]
         self.levels.copy_(k_means(values, self.levels.numel()).clamp(-1, 1))
 
+    @torch.no_grad()
+    def pin_zero(self) -> None:
+        """Move the level next to 0 there; powers of two have it."""
+        if not self.powers:
+            self.levels[self.levels.abs().argmin()] = 0.0
+
     def _best_reach(self, weight: Tensor, reach: Tensor) -> Tensor:
         best, least = reach, torch.full_like(reach, torch.inf)
         for shift in torch.linspace(-3, 1, 33).tolist():

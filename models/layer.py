@@ -193,6 +193,12 @@ class Layer(nn.Module):
         narrow = quantisers.weight_narrow(self.weight_type)
         quantisers.set_scale(quantiser, scale, self.weight_type, self.weight_scale, narrow)
 
+    def pin_zero(self) -> None:
+        """Make 0 a level of a learned codebook, until its levels learn on."""
+        if self.weight_type.startswith("CODE"):
+            quantiser: Any = self.linear.weight_quant.tensor_quant
+            quantiser.pin_zero()
+
     def sites(self, roundings: int = 0) -> list[Site]:
         """Its activation quantiser, if it has one; ``roundings`` as for `Site`."""
         if self.activation is None or self.activation_type is None or self.activation_type == FLOAT:

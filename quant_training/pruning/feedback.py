@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from quant_training.hooks import Hook, Step
 from quant_training.pruning.config import PruneConfig
-from quant_training.pruning.masks import masks_at
+from quant_training.pruning.masks import masks_at, pin
 
 if TYPE_CHECKING:
     from models import Network
@@ -75,6 +75,7 @@ class Feedback(Hook):
     def _hide(self, model: Network) -> None:
         for layer, weight, mask in zip(model.layers, self._all("weight"), self.masks, strict=True):
             layer.linear.weight.data = weight * mask
+            pin(layer, mask)
 
     def loss(self, step: Step, loss: Tensor) -> Tensor:
         """The forward pass is over: the optimiser is to change all weights."""

@@ -16,6 +16,7 @@ from quant_training.size import layer_sizes
 
 if TYPE_CHECKING:
     from models import Network
+    from models.layer import Layer
 
 # Single weights leave at least this share of a layer, so that none dies.
 _LEAST = 0.02
@@ -30,13 +31,12 @@ def final_masks(model: Network, weights: list[Tensor], config: PruneConfig) -> l
 
     Raises
     ------
-    TrainingError : BIPOLAR or CODE weights, which need not have a zero, or a budget that cannot be met.
+    TrainingError : BIPOLAR weights, or a budget that cannot be met.
     """
     chosen = [config.prunes(index) for index in range(len(weights))]
     for index, take in enumerate(chosen):
-        name = model.bits.weights[index]
-        if take and (name == "BIPOLAR" or name.startswith("CODE")):
-            raise TrainingError(f"pruning: layer {index} has {name} weights, which have no zero; use TERNARY, leave it out with "
+        if take and model.bits.weights[index] == "BIPOLAR":
+            raise TrainingError(f"pruning: layer {index} has BIPOLAR weights, which have no zero; use TERNARY, leave it out with "
                                 "layers, or prune channels")
     if config.pattern == "elements":
         return _elements(model, weights, chosen, config)
@@ -178,6 +178,13 @@ def apply(model: Network, masks: list[Tensor]) -> None:
     with torch.no_grad():
         for layer, mask in zip(model.layers, masks, strict=True):
             layer.linear.weight.mul_(mask.to(layer.linear.weight.device))
+            pin(layer, mask)
+
+
+def pin(layer: Layer, mask: Tensor) -> None:
+    """Give the codebook of ``layer`` the level 0 that the weights outside of ``mask`` need."""
+    if layer.weight_type.startswith("CODE") and not bool(mask.all()):
+        layer.pin_zero()
 
 
 def hold(model: Network) -> Masks:

@@ -55,7 +55,8 @@ def sensitivity(model: Network, data: Dataset, config: PruneConfig, keeps: Seque
                 accuracy = evaluate(shrink(model, by_group(wiring, found, {number: count})).eval(), split)
                 lines.append(Sensitivity(group.makers, count / len(group.channels), accuracy, whole - accuracy))
         return lines
-    weights = [layer.linear.weight.detach().clone() for layer in model.layers]
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    weights = [layer.linear.weight.detach() for layer in model.layers]
     for layer, weight in enumerate(weights):
         for keep in keeps:
             others = sum(other.numel() for other in weights) - weight.numel()
@@ -64,6 +65,6 @@ def sensitivity(model: Network, data: Dataset, config: PruneConfig, keeps: Seque
                                               "keep": (others + keep * weight.numel()) / total}
             apply(model, final_masks(model, found.weights, PruneConfig(**settings)))
             accuracy = evaluate(model, split)
-            model.layers[layer].linear.weight.data.copy_(weight)
+            model.load_state_dict(state)
             lines.append(Sensitivity((layer,), keep, accuracy, whole - accuracy))
     return lines

@@ -70,6 +70,18 @@ def test_fan_in(digits: Dataset) -> None:
     assert all(int((layer.linear.weight != 0).sum(dim=1).max()) <= 5 for layer in pruned.model.layers)
 
 
+@pytest.mark.parametrize(("bits", "feedback"), [("CODE2", False), ("CODE4", True), ("POW3", False)])
+def test_codebooks_keep_a_zero(bits: str, feedback: bool, digits: Dataset) -> None:
+    model = models.build("digits", models.BitConfig.uniform(bits, "UINT4", 3), seed=0)
+    pruned = prune(model, digits, PruneConfig(pattern="elements", keep=0.5, feedback=feedback), TUNING)
+    assert pruned.masks is not None
+    for layer, mask in zip(pruned.model.layers, pruned.masks, strict=True):
+        quantised = layer.linear.quant_weight().value
+        assert bool((~mask).any())
+        assert not bool(quantised[~mask].any())
+    assert pruned.after.sparsity >= 0.5
+
+
 def test_chosen_layers_only(digits: Dataset) -> None:
     model = models.build("digits", "w4a4", seed=0)
     masks = prune(model, digits, PruneConfig(pattern="elements", keep=0.8, layers=(1,))).masks
@@ -103,9 +115,9 @@ def test_faults(bits: str, values: dict[str, Any], message: str, digits: Dataset
     assert str(error.value) == message
 
 
-@pytest.mark.parametrize("pattern", ["elements", "channels"])
-def test_a_scan_leaves_the_network_as_it_is(pattern: str, digits: Dataset) -> None:
-    model = models.build("digits_cnn", "w4a4", seed=0)
+@pytest.mark.parametrize(("pattern", "weights"), [("elements", "INT4"), ("elements", "CODE3"), ("channels", "INT4")])
+def test_a_scan_leaves_the_network_as_it_is(pattern: str, weights: str, digits: Dataset) -> None:
+    model = models.build("digits_cnn", {"weights": weights, "activations": "UINT4"}, seed=0)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     lines = sensitivity(model, digits, PruneConfig(pattern=pattern, keep=0.5), keeps=(1.0, 0.25))
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
