@@ -101,6 +101,7 @@ class FinnBackend(RtlBackend):
 def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, *, settings: FinnSettings, version: str,
            keys: Mapping[str, str], steps: Steps) -> Build:
     from hw_flow import fifo, folding, rtl
+    from hw_flow.backends.finn.depths import given, taken
     from hw_flow.backends.finn.modules import replacements
     from hw_flow.backends.finn.program import FOLDER, FinnProgram
     from hw_flow.backends.finn.project import complete
@@ -122,7 +123,8 @@ def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, 
             program = FinnProgram.load(staging, name)
             imported = program.imported
             folding.check(imported.graph, imported.folding)
-            depths = fifo.depths(imported.graph, imported.folding)
+            fifos = given(program.hardware, request.folding_file, answer["fifos"])
+            depths, told = taken(imported, fifo.depths(imported.graph, imported.folding), fifos)
         with steps("emit RTL"):
             save_graph(imported.graph, staging)
             folding.write(staging / "folding.json", imported.folding)
@@ -134,7 +136,7 @@ def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, 
         stamp: dict[str, Any] = {
             **keys, "project": project_digest(staging), "backend": FinnBackend.name,
             "name": name, "model_file": model.name, "model_sha256": digest((content,)),
-            "notes": [*_notes(imported.placed, own, answer["code"]), *answer["notes"], *imported.folding.notes],
+            "notes": [*_notes(imported.placed, own, answer["code"]), *told, *answer["notes"], *imported.folding.notes],
             "host_ops": _host_ops(program),
             "target_cycles": request.target_cycles, "options": options.as_dict(), "finn": version,
             "nodes": [{"finn": one.finn, "op_type": one.op_type, "node": one.node, "runs_on": _runs_on(one, own)}

@@ -47,6 +47,11 @@ class FinnProgram:
         imported = import_graph(HardwareGraph.load(folder), name or str(read_json(directory / "graph.json")["name"]))
         return cls(directory, imported, Host.load(folder / "intermediate_models" / "dataflow_parent.onnx"), request)
 
+    @cached_property
+    def hardware(self) -> HardwareGraph:
+        """FINN's graph."""
+        return HardwareGraph.load(self.directory / FOLDER)
+
     @property
     def graph(self) -> Graph:
         """The accelerator."""

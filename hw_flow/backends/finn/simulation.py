@@ -117,10 +117,9 @@ class HardwareShapes:
 
     @classmethod
     def of(cls, program: FinnProgram) -> HardwareShapes:
-        from hw_flow.backends.finn.hardware import HardwareGraph
         from hw_flow.ir import SlidingWindow
 
-        hardware = HardwareGraph.load(program.directory / FOLDER)
+        hardware = program.hardware
         wanted = [program.imported.names[node.outputs[0]] for node in program.graph
                   if not (isinstance(node, SlidingWindow) and node.taps > 1)]
         return cls(hardware.shapes[hardware.inputs[0]], tuple(name for name in wanted if name in hardware.shapes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
     from finn.builder import build_dataflow_steps as finn
     from qonnx.core.modelwrapper import ModelWrapper
 
-    model = one_frame(ModelWrapper(str(request.model)))
+    model = spelled_out(one_frame(ModelWrapper(str(request.model))))
     with exact_thresholds():
         model = finn.step_tidy_up(finn.step_qonnx_to_finn(_declared(model, request), cfg), cfg)
     if request.classify:
@@ -52,7 +53,8 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
         try:
             converted = finn.step_convert_to_hw(_averages(streamline(_copy(model), cfg)), cfg)
             converted = host_edges(finn.step_minimize_bit_width_initial(converted, cfg))
-        except Exception as error:  # noqa: BLE001 - FINN's assertions and KeyErrors; the next way may do
+        except Exception as error:  # noqa: BLE001 - FINN's assertions and KeyErrors
+            traceback.print_exc()  # into the log; the next way may do
             tried.append((None, [_told(error)]))
             continue
         left = unconverted(converted)
@@ -71,6 +73,25 @@ def one_frame(model: Any) -> Any:
         for batch in batches:
             batch.dim_value = 1
         del model.graph.value_info[:]
+    return model
+
+
+def spelled_out(model: Any) -> Any:
+    """The model with the attributes of its convolutions and pools that ONNX lets default: FINN reads them all."""
+    from onnx import helper
+
+    for node in (node for kind in ("Conv", "MaxPool", "AveragePool") for node in model.get_nodes_by_op_type(kind)):
+        given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        shape = model.get_tensor_shape(node.input[1]) if node.op_type == "Conv" else None
+        kernel = list(given.get("kernel_shape") or (shape or [])[2:])
+        if not kernel:
+            continue
+        defaults: dict[str, Any] = {"kernel_shape": kernel, "strides": [1] * len(kernel)}
+        if given.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID"):
+            defaults["pads"] = [0] * 2 * len(kernel)
+        if node.op_type == "Conv":
+            defaults |= {"dilations": [1] * len(kernel), "group": 1}
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in defaults.items() if key not in given)
     return model
 
 
@@ -97,7 +118,8 @@ def remarks(model: Any, request: Request) -> list[str]:
             "no folding given: FINN's default, one operation a cycle in every node; choose with --target-cycles or --folding"]
     given = json.loads(request.folding_file.read_text(encoding="utf-8"))
     known = {node.name for node in model.graph.node}
-    unknown = [name for name in given if name not in known and name != "Defaults"]
+    # FINN inserts FIFOs later; their depths are taken by the back end.
+    unknown = [name for name in given if name not in known and name != "Defaults" and not name.startswith("StreamingFIFO")]
     silent = [node.name for node in model.graph.node if node.name not in given]
     return ([f"folding file: ignored {', '.join(unknown)}, which FINN's graph does not have"] if unknown else []) + (
         [f"folding file: says nothing of {', '.join(silent)}, which keep FINN's default"] if silent else [])

@@ -79,7 +79,8 @@ def test_build(tmp_path, network, child):
     assert (verb, told.target_cycles, told.clock_ns, told.name) == ("convert", 12, 4.0, "tiny")
     assert [node["runs_on"] for node in made.stamp["nodes"]] == ["our kernel", "our kernel"]
     assert list(made.notes) == ["simulated on FINN's own RTL: no node; on our kernels: MVAU_hls_0, MVAU_hls_1",
-                                "FINN generates no code without a vendor tool for MVAU_hls_1 (no tool)", "a remark"]
+                                "FINN generates no code without a vendor tool for MVAU_hls_1 (no tool)",
+                                "FIFO depths: from our sizing; FINN finds its own in Vivado's simulator", "a remark"]
     assert made.folding["MVAU_0"].simd == 4
     assert [op["name"] for op in made.stamp["host_ops"]] == ["Mul_0"]
     fifos = json.loads((made.directory / "finn" / "project" / "fifo.json").read_text())["fifo_depths"]
