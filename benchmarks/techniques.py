@@ -1,0 +1,191 @@
+"""Each technique of compression on one network: LeNet-5 w4a4 on MNIST, accuracy and measured hardware, three seeds.
+
+Every result is exported, built for the same cycles a frame, simulated under Verilator against QONNX, and synthesised by Yosys.
+Needs MNIST in BITWRIGHT_DATA, or a network to download it. What has finished in --output is not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import results
+
+import models
+from hw_flow.codesign.meter import HardwareMeter, Measured
+from hw_flow.storage import write_json
+from models import BitConfig, Network
+from quant_training import Dataset, TrainConfig, load_dataset, train
+from quant_training.distillation import Distil, DistilConfig
+from quant_training.lowrank import LowRankConfig, factorise
+from quant_training.metrics import evaluate
+from quant_training.pruning import PruneConfig, prune
+from quant_training.size import footprint
+
+SEEDS = (0, 1, 2)
+TARGET_CYCLES = 5000
+# Training samples: as many as two cores train often enough on.
+_TRAINED = 12_000
+_HALF = {"preset": "lenet5", "width": 0.5}
+
+
+@dataclass(frozen=True)
+class Start:
+    """What every technique begins with: the data, a trained w4a4 network in ``folder``, its float teacher, and a seed."""
+
+    data: Dataset
+    folder: Path
+    seed: int
+
+    @property
+    def whole(self) -> Network:
+        """The trained w4a4 network, a new copy."""
+        return models.load(self.folder / "whole")
+
+    @property
+    def teacher(self) -> Network:
+        """The float network."""
+        return models.load(self.folder / "float")
+
+    def config(self, epochs: int = 5, rate: float = 0.003) -> TrainConfig:
+        """A training after a technique."""
+        return TrainConfig(epochs=epochs, batch_size=128, learning_rate=rate, seed=self.seed, keep="last", progress=False)
+
+    def tuned(self, model: Network) -> Network:
+        """``model`` after a training."""
+        return train(model, self.data, self.config()).model
+
+    def taught(self, model: Network, *, epochs: int = 5, rate: float = 0.003) -> Network:
+        """``model`` after a training with the teacher."""
+        hooks = [Distil(self.teacher, model, DistilConfig())]
+        return train(model, self.data, self.config(epochs, rate), hooks).model
+
+    def narrow(self) -> Network:
+        """A new network of half the width."""
+        return models.build(_HALF, "w4a4", seed=self.seed)
+
+    def retyped(self, bits: str | BitConfig) -> Network:
+        """The trained network in other types, not trained on."""
+        model = models.build("lenet5", bits, seed=self.seed)
+        models.load_weights(model, self.whole, strict=False)
+        return model
+
+
+_SINGLE = PruneConfig(pattern="elements", keep=0.2, feedback=True, schedule="cubic")
+_CHANNELS = PruneConfig(keep=0.5, budget="macs", criterion="taylor")
+
+
+def _bits(weights: str) -> BitConfig:
+    return BitConfig((weights,) * 5, ("UINT4",) * 4)
+
+
+def _combined(start: Start) -> Network:
+    pruned = prune(start.whole, start.data, _CHANNELS, start.config(3)).model
+    model = models.build(pruned.spec, "w3a3", seed=start.seed)
+    models.load_weights(model, pruned, strict=False)
+    return start.taught(model)
+
+
+TECHNIQUES: dict[str, Callable[[Start], Network]] = {
+    "w4a4": lambda start: start.whole,
+    "w4a4, trained on": lambda start: start.tuned(start.whole),
+    "channels pruned to half of the MACs": lambda start: prune(start.whole, start.data, _CHANNELS, start.config()).model,
+    "80 % of the weights pruned": lambda start: prune(start.whole, start.data, _SINGLE, start.config()).model,
+    "low rank, half of the MACs": lambda start: start.tuned(
+        factorise(start.whole, start.data, LowRankConfig(keep=0.5, budget="macs", method="spatial"))),
+    "half the width": lambda start: train(start.narrow(), start.data, start.config(10, 0.005)).model,
+    "half the width, distilled": lambda start: start.taught(start.narrow(), epochs=10, rate=0.005),
+    "codebook POW3": lambda start: start.tuned(start.retyped(_bits("POW3"))),
+    "codebook CODE3": lambda start: start.tuned(start.retyped(_bits("CODE3"))),
+    "w2a2": lambda start: start.tuned(start.retyped("w2a2")),
+    "pruned by half, then w3a3, distilled": _combined,
+}
+
+
+def prepared(data: Dataset, root: Path, seed: int) -> Start:
+    """The networks that techniques start from."""
+    start = Start(data, root / f"seed-{seed}", seed)
+    for name, bits in (("float", "float"), ("whole", "w4a4")):
+        folder = start.folder / name
+        if not (folder / "metrics.json").is_file():
+            config = start.config(8, 0.005).model_copy(update={"output": folder, "resume": True})
+            train(models.build("lenet5", bits, seed=seed), data, config)
+    return start
+
+
+def measured(name: str, start: Start) -> dict[str, Any]:
+    """Accuracy and hardware of a technique, from its folder if they are there."""
+    folder = start.folder / "".join(letter if letter.isalnum() else "-" for letter in name)
+    record = folder / "measured.json"
+    if record.is_file():
+        found: dict[str, Any] = json.loads(record.read_text())
+        return found
+    model = TECHNIQUES[name](start)
+    hardware: Measured = HardwareMeter(start.data, target_cycles=TARGET_CYCLES, samples=32)(model, folder)
+    size = footprint(model)
+    found = {"accuracy": 100 * evaluate(model, start.data.test), "parameters": size.parameters, "sparsity": size.sparsity,
+             "weight_bits": size.weight_bits, "macs": size.macs, **hardware.to_json()}
+    write_json(record, found)
+    print(f"seed {start.seed}, {name}: {found['accuracy']:.2f} %, {found['total_luts']:.0f} LUT", flush=True)
+    return found
+
+
+def row(name: str, runs: list[dict[str, Any]], first: list[dict[str, Any]]) -> list[Any]:
+    """Means over the seeds, with their spread."""
+    accuracies, luts = ([run[key] for run in runs] for key in ("accuracy", "total_luts"))
+    ratio = statistics.mean(luts) / statistics.mean(run["total_luts"] for run in first)
+    cycles = sorted({run["interval_cycles"] for run in runs})
+    return [
+        name, f"{statistics.mean(accuracies):.2f} ± {statistics.stdev(accuracies):.2f}", round(runs[0]["parameters"]),
+        f"{statistics.mean(run['weight_bits'] for run in runs) / 1000:.0f}", round(statistics.mean(run["macs"] for run in runs)),
+        f"{statistics.mean(luts):,.0f} ± {statistics.stdev(luts):,.0f}", f"{100 * (ratio - 1):+.0f} %",
+        " / ".join(f"{each:,}" for each in cycles),
+    ]
+
+
+def main() -> int:
+    """Train, measure, record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, default=results.ROOT / "build" / "techniques", help="where the networks go")
+    parser.add_argument("--only", choices=list(TECHNIQUES), help="one technique with the first seed (nothing is recorded)")
+    given = parser.parse_args()
+    data = load_dataset("mnist", val_fraction=0.0)
+    data = replace(data, train=data.train.take(_TRAINED))
+    if given.only:
+        print(measured(given.only, prepared(data, given.output, SEEDS[0])))
+        return 0
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in TECHNIQUES}
+    for seed in SEEDS:
+        start = prepared(data, given.output, seed)
+        for name, runs in found.items():
+            runs.append(measured(name, start))
+    publish(found)
+    half = found["channels pruned to half of the MACs"]
+    return int(statistics.mean(run["total_luts"] for run in half) > 0.6 * statistics.mean(
+        run["total_luts"] for run in found["w4a4"]))
+
+
+def publish(found: dict[str, list[dict[str, Any]]]) -> None:
+    """Write benchmarks/results/techniques.json."""
+    first = found["w4a4"]
+    results.save(
+        "techniques", title="Techniques of compression on one network", command="python benchmarks/techniques.py",
+        columns=["LeNet-5, MNIST", "test accuracy [%]", "parameters", "weights [kbit]", "MACs", "LUT [yosys-0.70, xc7]",
+                 "LUT against w4a4", "interval [cycles, verilator]"],
+        rows=[row(name, runs, first) for name, runs in found.items()],
+        notes=[f"Mean and standard deviation of {len(SEEDS)} seeds; trained on {_TRAINED:,} samples (8 epochs, then 5 for each"
+               " technique; half widths 10), tested on 10,000.",
+               f"Each network is folded for at most {TARGET_CYCLES:,} cycles a frame, built, bit-exact on 32 frames against"
+               " QONNX, and synthesised; memories in block RAM are not among the LUTs.",
+               "Single pruned weights save nothing in folded hardware, which multiplies by zero as by anything else."],
+        data=found)
+    print(results.render())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
