@@ -112,7 +112,6 @@ class RtlBackend:
 def choose_folding(graph: Graph, options: BuildOptions) -> FoldingPlan:
     """The user's folding, the one for his target or budget, the unfolded one, or the default rule's, noted as such."""
     from hw_flow import folding
-    from hw_flow.ir import MVAU
     from hw_flow.rtl.choose import constant_logic
 
     if options.folding is not None:
@@ -135,7 +134,7 @@ def choose_folding(graph: Graph, options: BuildOptions) -> FoldingPlan:
         plan = folding.pipelined(graph, plan, folding.levels_at(options.clock_mhz))
     folding.check(graph, plan)
     if options.pipeline_levels is not None and not any(
-            isinstance(node, MVAU) and constant_logic(node, plan[node.name], graph) for node in graph):
+            constant_logic(node, plan[node.name], graph) for node in graph):
         plan = replace(plan, notes=(*plan.notes, "pipeline levels change nothing: no layer is unrolled to constant logic"))
     chosen = tuple(f"{node.name}: {folding.describe(node, plan[node.name])},"
                    f" {folding.node_cycles(node, plan[node.name], graph)} cycles a frame" for node in graph)

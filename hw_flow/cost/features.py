@@ -40,6 +40,8 @@ from hw_flow.rtl.choose import (
     weight_style,
 )
 from hw_flow.rtl.codes import code_bits
+from hw_flow.rtl.constant import unit_logic
+from hw_flow.rtl.unread import read_channels
 from hw_flow.rtl.window import Geometry
 from hw_flow.rtl.wrappers.weights import dsp_blocks, weight_format
 
@@ -59,10 +61,11 @@ def features(node: Node, folding: NodeFolding, graph: Graph) -> dict[str, float]
       ``buffer``: LUTRAMs of 64 words by 1 bit that hold part of a frame;
     * ``compare``: bits compared with thresholds a cycle; ``table``: LUT ROMs of thresholds;
     * ``argmax``: bits compared by a LabelSelect; ``counter``: bits of address arithmetic;
-    * ``heap``: bits that constant logic adds up, one for each digit of a weight and bit of its input; ``small_row``: bits of
-      outputs that are one LUT each; ``constant_compare``: bits compared with thresholds that are constants;
+    * ``heap``: bits that constant logic adds up, one for each digit of a weight and bit of its input; ``small_row``: LUTs of
+      tables, such as bits of outputs that are one LUT each; ``constant_compare``: bits compared with thresholds that are
+      constants;
     * ``stream``: bits of the node's streams; ``control.<Operator>``: 1, what the operator's kernel has in any size, with
-      ``.parallel`` behind it for a parallel window and ``.constant`` for constant logic.
+      ``.parallel`` behind it for a parallel window and ``.constant`` for a matrix as constant logic.
     """
     counts = _counts(node, folding, graph)
     streams = sum(graph.tensors[name].width * input_lanes(node, folding, index) for index, name in enumerate(node.inputs))
@@ -194,6 +197,8 @@ def _(node: GlobalPool, folding: NodeFolding, graph: Graph) -> dict[str, float]:
 
 @_counts.register
 def _(node: Thresholding, folding: NodeFolding, graph: Graph) -> dict[str, float]:
+    if constant_logic(node, folding, graph):
+        return {"small_row": float(unit_logic(node, graph, folding).luts)}
     source = graph.input_of(node)
     return _activation(node.thresholds, source.width, folding.pe, source.channels)
 
@@ -244,7 +249,7 @@ def _(node: Reorder | Lookup, folding: NodeFolding, graph: Graph) -> dict[str, f
 def _constant(node: MVAU, graph: Graph) -> dict[str, float]:
     """Digits of the weights in signed binary (non-adjacent form) times bits of the input; zeros cost nothing."""
     source, out = graph.input_of(node), graph.output_of(node)
-    weights = abs(node.weights).astype(np.int64)
+    weights = abs(node.weights[read_channels(graph, node.outputs[0])]).astype(np.int64)
     bits = np.bitwise_count(weights ^ 3 * weights).astype(np.int64).sum(axis=1) * source.width
     small = np.count_nonzero(weights, axis=1) * source.width <= _LUT_INPUTS
     counts = {"heap": float(bits[~small].sum()), "small_row": float((small & (bits > 0)).sum() * out.width)}

@@ -199,12 +199,19 @@ def _(node: Slice, graph: Graph, folding: NodeFolding, _cut: bool) -> Kernel:
                   parts[:, node.begin // folding.pe:node.end // folding.pe].ravel(), 0, loose=True)
 
 
-@kernel.register(Thresholding)
+@kernel.register
+def _(node: Thresholding, graph: Graph, folding: NodeFolding, _cut: bool) -> Kernel:
+    if constant_logic(node, folding, graph):
+        steps = _beats(node, graph, folding)
+        return Kernel(np.ones(len(steps), dtype=np.int64), (steps,), steps, unit_logic(node, graph, folding).pipeline.stages)
+    return _elements(node, graph, folding, _cut)
+
+
 @kernel.register(Add)
 @kernel.register(Multiply)
 @kernel.register(Lookup)
 @kernel.register(Requantise)
-def _(node: Node, graph: Graph, folding: NodeFolding, _cut: bool) -> Kernel:
+def _elements(node: Node, graph: Graph, folding: NodeFolding, _cut: bool) -> Kernel:
     steps = _beats(node, graph, folding)
     return Kernel(np.ones(len(steps), dtype=np.int64), (steps,) * len(node.inputs), steps, _element_latency(node, graph, folding))
 

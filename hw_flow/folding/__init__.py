@@ -13,6 +13,7 @@ from hw_flow.folding.rules import (
     options,
     output_lanes,
     parallel_limits,
+    unfolded_fully,
     vectors,
 )
 from hw_flow.folding.solve import for_budget, for_cycles, for_latency, for_rate
@@ -23,5 +24,5 @@ __all__ = [
     "PRICES", "Budget", "Folding", "FoldingPlan", "Limit", "NodeFolding", "bottleneck", "check", "complete", "coupled", "default",
     "describe", "divisors", "for_budget", "for_cycles", "for_latency", "for_rate", "from_mapping", "input_lanes",
     "interval_cycles", "levels_at", "node_cycles", "options", "our_name", "output_lanes", "parallel_bits", "parallel_limits",
-    "pipelined", "read", "unfolded", "vectors", "weight_bits", "write",
+    "pipelined", "read", "unfolded", "unfolded_fully", "vectors", "weight_bits", "write",
 ]

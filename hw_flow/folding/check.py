@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hw_flow.errors import FlowError
-from hw_flow.folding.rules import parallel_limits
+from hw_flow.folding.rules import parallel_limits, unfolded_fully
 from hw_flow.folding.values import Folding, NodeFolding
-from hw_flow.ir import MVAU, VVAU, Graph, Node, Pool, SlidingWindow
+from hw_flow.ir import MVAU, VVAU, Graph, Node, Pool, SlidingWindow, Thresholding
 
 
 def check(graph: Graph, folding: Folding) -> None:
@@ -48,17 +48,20 @@ def check_node(node: Node, folding: NodeFolding, graph: Graph) -> None:
     for key, value in (("pipeline_levels", folding.pipeline_levels), ("pipeline_stages", folding.pipeline_stages)):
         if value and folding.style == "memory":
             raise FlowError(f"{node.name}: {key} {value} with style 'memory', which is no constant logic; leave one out")
-        if value and not (isinstance(node, MVAU) and (folding.pe, folding.simd) == (node.mh, node.mw)):
+        if value and not unfolded_fully(node, folding, graph):
             raise FlowError(f"{node.name}: {key} {value} on a {kind} that is no constant logic; only an MVAU with PE = MH and "
-                            "SIMD = MW becomes that")
+                            "SIMD = MW and a Thresholding with PE = channels become that")
         if value < 0:
             raise FlowError(f"{node.name}: {key} {value}; give at least 1, or 0 for the default")
     if folding.pipeline_levels and folding.pipeline_stages:
         raise FlowError(f"{node.name}: pipeline_levels and pipeline_stages contradict each other; give one")
     if folding.style == "constant":
-        if not isinstance(node, MVAU):
-            raise FlowError(f"{node.name}: style 'constant' on a {kind}; only an MVAU becomes constant logic")
-        if (folding.pe, folding.simd) != (node.mh, node.mw):
+        if not isinstance(node, MVAU | Thresholding):
+            raise FlowError(f"{node.name}: style 'constant' on a {kind}; only an MVAU and a Thresholding become constant logic")
+        if isinstance(node, Thresholding) and not unfolded_fully(node, folding, graph):
+            raise FlowError(f"{node.name}: style 'constant' with PE {folding.pe}; constant logic needs PE "
+                            f"{graph.input_of(node).channels}")
+        if isinstance(node, MVAU) and not unfolded_fully(node, folding, graph):
             raise FlowError(f"{node.name}: style 'constant' with PE {folding.pe} SIMD {folding.simd}; constant logic needs PE "
                             f"{node.mh} SIMD {node.mw}")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hw_flow.errors import FlowError
+from hw_flow.folding.rules import unfolded_fully
 from hw_flow.folding.values import FoldingPlan
-from hw_flow.ir import MVAU, Graph
+from hw_flow.ir import Graph
 
 # Logic delay by Yosys' timing of xc7, of three matrices at 1 to 8 levels: 1.2 ns and 0.65 ns a level. Wires take as long again.
 _BASE_NS, _LEVEL_NS, _WIRES = 1.2, 0.65, 2.0
@@ -36,7 +37,6 @@ def pipelined(graph: Graph, plan: FoldingPlan, levels: int) -> FoldingPlan:
     nodes = dict(plan)
     for node in graph:
         own = plan[node.name]
-        unfolded = isinstance(node, MVAU) and (own.pe, own.simd) == (node.mh, node.mw)
-        if unfolded and own.style != "memory" and not own.pipeline_levels and not own.pipeline_stages:
+        if unfolded_fully(node, own, graph) and own.style != "memory" and not own.pipeline_levels and not own.pipeline_stages:
             nodes[node.name] = replace(own, pipeline_levels=levels)
     return replace(plan, nodes=nodes)

@@ -10,7 +10,7 @@ from functools import singledispatch
 from math import gcd
 
 from hw_flow.folding.values import Folding, NodeFolding, divisors
-from hw_flow.ir import MVAU, VVAU, Concat, Graph, LabelSelect, Node, Pool, Reorder, Slice, SlidingWindow
+from hw_flow.ir import MVAU, VVAU, Concat, Graph, LabelSelect, Node, Pool, Reorder, Slice, SlidingWindow, Thresholding
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,19 @@ def output_lanes(node: Node, folding: NodeFolding) -> int:
 def interval_cycles(graph: Graph, folding: Folding) -> int:
     """Steady interval of the whole graph in cycles a frame: that of its slowest node."""
     return max((node_cycles(node, folding[node.name], graph) for node in graph), default=1)
+
+
+def unfolded_fully(node: Node, folding: NodeFolding, graph: Graph) -> bool:
+    """Whether ``node`` applies the same constants in every cycle, so that it can be constant logic: all of its matrix, or all
+    channels of its thresholds.
+    """
+    match node:
+        case MVAU():
+            return (folding.pe, folding.simd) == (node.mh, node.mw)
+        case Thresholding():
+            return folding.pe == graph.input_of(node).channels
+        case _:
+            return False
 
 
 def options(node: Node, graph: Graph) -> list[NodeFolding]:

@@ -22,7 +22,8 @@ class NodeFolding:
     ram_style : where weights or line buffers live.
     res_type : what multiplies.
     parallel_window : a SlidingWindow writes all taps in one beat.
-    style : of a matrix: weights in a memory, or as constant logic (then PE = MH and SIMD = MW).
+    style : weights and thresholds in a memory, or as constant logic: of an MVAU with PE = MH and SIMD = MW, of a Thresholding
+        with PE = channels.
     pipeline_levels : of constant logic: levels of logic between registers; 0 for the default.
     pipeline_stages : of constant logic: at most so many registers from input to output instead; 0 for no such wish.
     """

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from hw_flow.folding import PRICES, NodeFolding
-from hw_flow.ir import MVAU, Graph
+import numpy as np
+
+from hw_flow.folding import PRICES, NodeFolding, unfolded_fully
+from hw_flow.ir import MVAU, Graph, Node
 from hw_flow.rtl.latency import MUL_CHAIN, product_luts
 
 Style = Literal["distributed", "block"]
@@ -26,19 +28,21 @@ _LUT_PRODUCT_BITS = 4
 _CODE_BITS = 6
 # Bits that the sums of a chain of shifts grow by, on average: 0, 1, 2 and 2.
 _CHAIN_GROWTH = 1.25
-# Larger matrices are written as constant logic only where that is asked for: synthesis takes tens of minutes.
+# Matrices of more weights other than 0 become constant logic only where that is asked for: synthesis takes tens of minutes.
 _CONSTANT_WEIGHTS = 8192
 
 
-def constant_logic(node: MVAU, folding: NodeFolding, graph: Graph) -> bool:
-    """Whether a matrix becomes constant logic.
+def constant_logic(node: Node, folding: NodeFolding, graph: Graph) -> bool:
+    """Whether a matrix, or thresholds alone, become constant logic.
 
-    ``auto``: where it is fully unfolded and the cost model has constant logic cheaper than the general unit with its weights
-    on wires. Multipliers that are asked for as DSP blocks keep the general unit.
+    ``auto``: where the node is fully unfolded and the cost model has constant logic cheaper than the general unit with its
+    weights on wires. Multipliers that are asked for as DSP blocks keep the general unit.
     """
     if folding.style != "auto":
         return folding.style == "constant"
-    if (folding.pe, folding.simd) != (node.mh, node.mw) or node.weights.size > _CONSTANT_WEIGHTS or folding.res_type == "dsp":
+    if not unfolded_fully(node, folding, graph) or folding.res_type == "dsp":
+        return False
+    if isinstance(node, MVAU) and np.count_nonzero(node.weights) > _CONSTANT_WEIGHTS:
         return False
     from hw_flow.cost import node_resources  # which imports this module
 

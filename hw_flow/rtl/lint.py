@@ -117,7 +117,7 @@ SETS: Mapping[str, Sequence[Parameters]] = {
         {"KernelHeight": 1, "KernelWidth": 1, "StrideWidth": 3}, {"Height": 1, "KernelHeight": 1, "Width": 1, "KernelWidth": 1},
         {"Width": 60, "PadTop": -1, "PadBottom": 2, "DilationWidth": 3, "PadBeat": "8'h33"},
     ),
-    "bw_constant": ({}, {"Stages": 1, "OutWidth": 1, "OutputRegister": "1'b0"}),
+    "bw_constant": ({}, {"Stages": 0}, {"Stages": 1, "OutWidth": 1, "OutputRegister": "1'b0"}),
     "bw_spill_register": ({"Width": 5}, {"Width": 5, "HalfRate": "1'b1"}, {"Width": 5, "Cut": "1'b0"}),
     "bw_last_counter": ({"Beats": 1}, {"Beats": 5}),
     "bw_stream_check": ({"Width": 3},),

@@ -77,6 +77,8 @@ def branched() -> tuple[Graph, dict[str, NodeFolding], dict[str, int]]:
         (GlobalPool, "t12", "INT9", (1, 1, 6), NodeFolding(2), {"kind": "sum"}),
         (MVAU, "t13", "UINT2", (1, 1, 3), NodeFolding(3, 6, style="constant"),
          {"weights": rng.integers(-2, 2, (3, 6)), "weight_dtype": "INT2", "acc_dtype": "INT13", "thresholds": two}),
+        (Thresholding, "t14", "UINT2", (1, 1, 3), NodeFolding(3, style="constant"),
+         {"thresholds": Thresholds(np.array([[1, 2], [2, 3], [9, 9]]), np.array([False, True, False]), 0)}),
     ]
     tensors = {"x": Tensor("x", (4, 4, 2), "UINT4")}
     nodes: list[Node] = []

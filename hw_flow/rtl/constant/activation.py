@@ -66,23 +66,29 @@ def steps_of(thresholds: Thresholds, row: int, out: Tensor, limits: tuple[int, i
 
 
 def apply(netlist: Netlist, number: Number, steps: Steps) -> list[Bit]:
-    """Bits of the word for a sum that `Steps.centre` was taken from; the cheapest of table, comparators and search."""
+    """Bits of the word for a sum that `Steps.centre` was taken from; the way that `cheapest` finds."""
     moved = steps.moved(-steps.centre)
     if len(moved.breaks) == 1:
         sign = number.bits[-1]
         return [_select(sign, moved.words, place) for place in range(moved.width)]
     drop = min(moved.spare, len(number.bits) - 1)
-    bits, moved = number.bits[drop:], moved.halved(drop)
+    return cheapest(netlist, number.bits[drop:], moved.halved(drop))
+
+
+def cheapest(netlist: Netlist, bits: Sequence[Bit], steps: Steps) -> list[Bit]:
+    """Bits of the word for a number in two's complement, by whatever of table, comparators and search takes the fewest LUTs."""
+    if len(steps.breaks) == 1:
+        return _by_comparators(netlist, bits, steps)
     ways = [_by_search, _by_comparators]
     if len(bits) <= LUT_INPUTS + 2:
         ways.append(_by_table)
     mark = netlist.mark()
     prices = []
     for way in ways:
-        way(netlist, bits, moved)
+        way(netlist, bits, steps)
         prices.append(netlist.luts(mark[0]))
         netlist.rewind(mark)
-    return ways[int(np.argmin(prices))](netlist, bits, moved)
+    return ways[int(np.argmin(prices))](netlist, bits, steps)
 
 
 def _select(sign: Bit, words: Sequence[int], place: int) -> Bit:

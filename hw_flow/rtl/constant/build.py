@@ -1,4 +1,4 @@
-"""From a matrix unit to the cheapest netlist for it."""
+"""From a node to the cheapest netlist for it."""
 
 from __future__ import annotations
 
@@ -11,41 +11,15 @@ import numpy as np
 
 from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
-from hw_flow.ir import MVAU, Graph, Tensor
+from hw_flow.ir import MVAU, Graph, Tensor, Thresholding
 from hw_flow.ir.tensor import IntArray
 from hw_flow.rtl.constant import choose, share
 from hw_flow.rtl.constant.activation import Steps, apply, steps_of
-from hw_flow.rtl.constant.emit import Pipeline, registers
+from hw_flow.rtl.constant.channels import threshold_logic
+from hw_flow.rtl.constant.logic import Cut, Logic, with_registers
 from hw_flow.rtl.constant.netlist import ONE, ZERO, Bit, Netlist, reduce_table, table_luts
 from hw_flow.rtl.constant.sums import Number, SumGraph, exact_number, shared_number
-
-_Cut = tuple[int, int | None]  # levels in a stage, and the stages that override them
-
-
-@dataclass(frozen=True, eq=False)
-class Logic:
-    """A matrix unit as logic.
-
-    Attributes
-    ----------
-    netlist : one input signal for every bit of the input vector, lowest element and bit first.
-    outputs : bits of the output vector in the same order.
-    pipeline : where its registers lie.
-    way : how the matrix was shared, for reports: ``rows``, ``differences`` or ``da4ml``.
-    luts, registers : what it is expected to take.
-    """
-
-    netlist: Netlist
-    outputs: tuple[Bit, ...]
-    pipeline: Pipeline
-    way: str
-    luts: int
-    registers: int
-
-    @property
-    def price(self) -> float:
-        """Cost by which ways are compared."""
-        return choose.price(self.luts, self.registers)
+from hw_flow.rtl.unread import BoolArray, read_channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,32 +44,38 @@ class _RowTable:
     truths: tuple[int, ...]
 
 
-def build(node: MVAU, source: Tensor, out: Tensor, *, levels: int = choose.LEVELS, stages: int | None = None) -> Logic:
+def build(node: MVAU | Thresholding, source: Tensor, out: Tensor, *, levels: int = choose.LEVELS, stages: int | None = None,
+          read: BoolArray | None = None) -> Logic:
     """The cheapest logic for ``node``; see `choose` for the price. The same unit is built once in a process.
 
     Parameters
     ----------
     levels : of logic between registers; a level is one LUT, or one carry chain with the LUTs in front of it.
     stages : at most so many registers from input to output; overrides ``levels``.
+    read : channels of the output that matter, bool ``[MH]``, None for all; the others are 0 on the wire.
     """
     if levels < 1 or (stages is not None and stages < 1):
         raise FlowError(f"{node.name}: constant logic in {stages} stages of {levels} levels; give at least 1 of each")
-    return _cheapest(_Task(node, source, out, (levels, stages)))
+    wanted = np.ones(out.channels, dtype=bool) if read is None else read
+    if isinstance(node, Thresholding):
+        return threshold_logic(node, source, out, (levels, stages), wanted)
+    return _cheapest(_Task(node, source, out, (levels, stages), wanted))
 
 
-def unit_logic(node: MVAU, graph: Graph, folding: NodeFolding) -> Logic:
-    """`build` with the pipeline that ``folding`` asks for."""
+def unit_logic(node: MVAU | Thresholding, graph: Graph, folding: NodeFolding) -> Logic:
+    """`build` of what the rest of ``graph`` reads, with the pipeline that ``folding`` asks for."""
     return build(node, graph.input_of(node), graph.output_of(node), levels=folding.pipeline_levels or choose.LEVELS,
-                 stages=folding.pipeline_stages or None)
+                 stages=folding.pipeline_stages or None, read=read_channels(graph, node.outputs[0]))
 
 
 class _Task:
     """The arguments of `build`, equal where they mean the same logic."""
 
-    def __init__(self, node: MVAU, source: Tensor, out: Tensor, cut: _Cut) -> None:
-        self.node, self.source, self.out, self.cut = node, source, out, cut
+    def __init__(self, node: MVAU, source: Tensor, out: Tensor, cut: Cut, read: BoolArray) -> None:
+        self.node, self.source, self.out, self.cut, self.read = node, source, out, cut, read
         digest = hashlib.sha256(repr((node.weights.shape, source.dtype, out.dtype, cut)).encode())
         digest.update(np.ascontiguousarray(node.weights).tobytes())
+        digest.update(read.tobytes())
         if node.thresholds is not None:
             steps = node.thresholds
             digest.update(repr((steps.values.shape, steps.base, steps.step, np.asarray(steps.descending).tolist())).encode())
@@ -112,7 +92,7 @@ class _Task:
 @lru_cache(maxsize=64)
 def _cheapest(task: _Task) -> Logic:
     source, out, cut = task.source, task.out, task.cut
-    rows = _rows(task.node, source, out)
+    rows = _rows(task.node, source, out, task.read)
     rows = replace(rows, tables=_tables(rows, source, out, cut))
     best: Logic | None = None
     for way, graph in _ways(rows, source):
@@ -130,7 +110,7 @@ def _ways(rows: _Rows, source: Tensor) -> Iterator[tuple[str, SumGraph]]:
     matrix = np.where(np.array(sums)[:, None], rows.matrix, 0)
     widths = [source.width] * matrix.shape[1]
     yield "rows", share.by_rows(matrix)
-    if np.count_nonzero(matrix) > choose.SEARCH_LIMIT:
+    if not 0 < np.count_nonzero(matrix) <= choose.SEARCH_LIMIT:
         return
     for depth in (1, 2):
         yield "differences", share.by_differences(matrix, widths, depth=depth)
@@ -141,7 +121,7 @@ def _ways(rows: _Rows, source: Tensor) -> Iterator[tuple[str, SumGraph]]:
             yield "da4ml", share.merge(solved, widths)
 
 
-def _rows(node: MVAU, source: Tensor, out: Tensor) -> _Rows:
+def _rows(node: MVAU, source: Tensor, out: Tensor, read: BoolArray) -> _Rows:
     matrix, bipolar = node.weights, source.dtype == "BIPOLAR"
     scale = 2 if bipolar else 1
     shifts = -matrix.sum(axis=1) if bipolar else np.zeros(len(matrix), dtype=np.int64)
@@ -150,6 +130,9 @@ def _rows(node: MVAU, source: Tensor, out: Tensor) -> _Rows:
     limits = low * positive + high * negative, high * positive + low * negative
     steps: list[Steps | None] = []
     for row in range(len(matrix)):
+        if not read[row]:
+            steps.append(Steps((), (0,), out.width))
+            continue
         if node.thresholds is None:
             steps.append(None)
             continue
@@ -160,7 +143,7 @@ def _rows(node: MVAU, source: Tensor, out: Tensor) -> _Rows:
     return _Rows(matrix, scale, shifts, limits, tuple(steps), {})
 
 
-def _tables(rows: _Rows, source: Tensor, out: Tensor, cut: _Cut) -> dict[int, _RowTable]:
+def _tables(rows: _Rows, source: Tensor, out: Tensor, cut: Cut) -> dict[int, _RowTable]:
     """Rows of so few inputs that a truth table of each output bit is cheaper than the sum and its thresholds."""
     found = {}
     for row, steps in enumerate(rows.steps):
@@ -178,8 +161,9 @@ def _tables(rows: _Rows, source: Tensor, out: Tensor, cut: _Cut) -> dict[int, _R
         truths = tuple(sum((word >> place & 1) << index for index, word in enumerate(words)) for place in range(out.width))
         luts = sum(table_luts(len(table.inputs)) for table in (reduce_table(inputs, truth) for truth in set(truths))
                    if len(table.inputs) > 1)
-        alone = replace(rows, matrix=rows.matrix[[row]], shifts=rows.shifts[[row]], steps=(steps,))
-        if luts < _realise(alone, share.by_rows(alone.matrix), source, out, cut, way="rows").luts:
+        # No sum takes less than a LUT where the table takes one.
+        alone = replace(rows, matrix=rows.matrix[[row]][:, columns], shifts=rows.shifts[[row]], steps=(steps,))
+        if luts <= 1 or luts < _realise(alone, share.by_rows(alone.matrix), source, out, cut, way="rows").luts:
             found[row] = _RowTable(inputs, truths)
     return found
 
@@ -188,7 +172,7 @@ def _input_limits(source: Tensor) -> tuple[int, int]:
     return (0, 1) if source.dtype == "BIPOLAR" else source.limits
 
 
-def _realise(rows: _Rows, graph: SumGraph, source: Tensor, out: Tensor, cut: _Cut, *, way: str) -> Logic:
+def _realise(rows: _Rows, graph: SumGraph, source: Tensor, out: Tensor, cut: Cut, *, way: str) -> Logic:
     netlist = Netlist(graph.inputs * source.width)
     numbers = {index: Number(tuple(Bit(index * source.width + place) for place in range(source.width)), source.signed)
                for index in range(graph.inputs)}
@@ -216,10 +200,7 @@ def _realise(rows: _Rows, graph: SumGraph, source: Tensor, out: Tensor, cut: _Cu
         if index >= 0 and -number.offset != wanted:
             number = exact_number(netlist, {graph.inputs + index: 1}, numbers, (int(least[index]), int(most[index])), wanted)
         outputs += _row_bits(netlist, rows, row, number, out.width)
-    depth = max((netlist.level[bit.signal] for bit in outputs if bit.signal >= 0), default=0)
-    levels, stages = cut
-    pipeline = Pipeline(levels if stages is None else max(1, -(-depth // stages)), depth)
-    return Logic(netlist, tuple(outputs), pipeline, way, netlist.luts(), registers(netlist, outputs, pipeline))
+    return with_registers(netlist, tuple(outputs), cut, way=way)
 
 
 def _added(rows: _Rows, row: int) -> int:

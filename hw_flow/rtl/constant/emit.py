@@ -10,21 +10,23 @@ from hw_flow.rtl.constant.netlist import Bit, Chain, Netlist, Op, Table
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Where registers lie: behind every ``levels`` levels of logic, and always behind the last.
+    """Where registers lie: behind every ``levels`` levels of logic, and behind the last.
 
     Attributes
     ----------
     levels : levels of the netlist in a stage; a level is one table or one carry chain.
     depth : levels of the netlist.
+    least : stages that there are at least; with 0, outputs that are inputs are wires.
     """
 
     levels: int
     depth: int
+    least: int = 1
 
     @property
     def stages(self) -> int:
         """Registers between input and output: the latency in enabled cycles."""
-        return max(1, -(-self.depth // self.levels))
+        return max(self.least, -(-self.depth // self.levels))
 
     def stage(self, level: int) -> int:
         """Stage in which a signal of ``level`` is computed."""
@@ -56,7 +58,7 @@ def logic_module(module: str, netlist: Netlist, outputs: Sequence[Bit], pipeline
 def registers(netlist: Netlist, outputs: Sequence[Bit], pipeline: Pipeline) -> int:
     """Flip-flops of `logic_module`."""
     writer = _Writer(netlist, _live(netlist, outputs), outputs, pipeline)
-    return sum(map(len, writer.held)) + len({bit for bit in outputs if bit.constant is None})
+    return sum(map(len, writer.held)) + len({bit for bit in outputs if bit.constant is None and pipeline.stages})
 
 
 def _live(netlist: Netlist, outputs: Sequence[Bit]) -> list[Op]:
@@ -156,9 +158,9 @@ class _Writer:
         stage = self.pipeline.stages
         distinct = sorted({bit for bit in self.outputs if bit.constant is None}, key=lambda bit: (bit.signal, bit.inverted))
         places = {bit: place for place, bit in enumerate(distinct)}
-        lines = _flip_flops(f"q{stage}", [self._read(bit, stage - 1) for bit in distinct], stage) if distinct else []
-        reads = [f"1'b{bit.constant}" if bit.constant is not None else f"q{stage}[{places[bit]}]" for bit in self.outputs]
-        if not distinct:
+        lines = _flip_flops(f"q{stage}", [self._read(bit, stage - 1) for bit in distinct], stage) if distinct and stage else []
+        reads = [f"q{stage}[{places[bit]}]" if lines and bit.constant is None else self._read(bit, 0) for bit in self.outputs]
+        if not lines:
             self.unused += ["clk_i", "en_i"]
         return [*lines, f"  assign y_o = {{{', '.join(reversed(reads))}}};"]
 

@@ -128,7 +128,9 @@ class Netlist:
         """Take back all operations since ``mark``."""
         del self.ops[mark[0] :]
         del self.level[mark[1] :]
-        self._tables = {table: signal for table, signal in self._tables.items() if signal < mark[1]}
+        # Tables were added in the order of their signals.
+        while self._tables and next(reversed(self._tables.values())) >= mark[1]:
+            self._tables.popitem()
 
     def since(self, mark: tuple[int, int]) -> Ops:
         """The operations since ``mark``, for `append` at the same place."""

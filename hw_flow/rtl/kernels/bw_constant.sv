@@ -4,8 +4,8 @@
 ///
 /// The logic takes the stream's data and gives result_i Stages cycles of en_o later; everything in it
 /// moves or waits together. One beat in is one beat out, a beat in every cycle: the interval is 1. Latency
-/// Stages + OutputRegister cycles. With OutputRegister ready_o depends on registers only, without it
-/// also on ready_i.
+/// Stages + OutputRegister cycles; with 0 stages result_i is of the same cycle. With OutputRegister ready_o
+/// depends on registers only, without it also on ready_i.
 module bw_constant #(
   parameter int unsigned Stages = 2,
   parameter int unsigned OutWidth = 8,
@@ -22,20 +22,26 @@ module bw_constant #(
   output logic [OutWidth-1:0] data_o
 );
 
-  logic [Stages-1:0] valid_q;
-  logic result_ready;
+  logic result_valid, result_ready;
 
-  // Nothing waits behind a bubble at the end: the whole pipeline moves unless its result is stuck.
-  assign en_o = !valid_q[Stages-1] || result_ready;
-  assign ready_o = en_o;
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      valid_q <= '0;
-    end else if (en_o) begin
-      valid_q <= Stages'({valid_q, valid_i});
+  if (Stages == 0) begin : gen_wires
+    assign en_o = result_ready;
+    assign result_valid = valid_i;
+  end else begin : gen_stages
+    logic [Stages-1:0] valid_q;
+    // Nothing waits behind a bubble at the end: the whole pipeline moves unless its result is stuck.
+    assign en_o = !result_valid || result_ready;
+    assign result_valid = valid_q[Stages-1];
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) begin
+        valid_q <= '0;
+      end else if (en_o) begin
+        valid_q <= Stages'({valid_q, valid_i});
+      end
     end
   end
+
+  assign ready_o = en_o;
 
   bw_spill_register #(
     .Width(OutWidth),
@@ -43,7 +49,7 @@ module bw_constant #(
   ) u_out (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
-    .valid_i(valid_q[Stages-1]),
+    .valid_i(result_valid),
     .ready_o(result_ready),
     .data_i(result_i),
     .valid_o(valid_o),
@@ -63,8 +69,8 @@ module bw_constant #(
   );
 `endif
 
-  if (Stages == 0 || OutWidth == 0) begin : gen_check
-    $error("bw_constant: Stages and OutWidth must be positive");
+  if (OutWidth == 0) begin : gen_check
+    $error("bw_constant: OutWidth must be positive");
   end
 
 endmodule

@@ -1,17 +1,19 @@
-"""A matrix unit whose weights and thresholds are constants of its logic."""
+"""A node whose weights and thresholds are constants of its logic."""
 
 from __future__ import annotations
 
 from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding
-from hw_flow.ir import MVAU, Graph
+from hw_flow.ir import MVAU, Graph, Thresholding
 from hw_flow.rtl.constant import unit_logic
 from hw_flow.rtl.constant.emit import logic_module
 from hw_flow.rtl.wrappers.module import Module, comment, instance, wrapper
 
 
-def constant_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *, cut: bool) -> Module:
+def constant_unit(node: MVAU | Thresholding, graph: Graph, folding: NodeFolding, module: str, *, cut: bool) -> Module:
     """The unrolled unit of ``node``: a vector a cycle, latency `Pipeline.stages` and one more with ``cut``.
+
+    Elements that nothing in ``graph`` reads are 0.
 
     Raises
     ------
@@ -21,8 +23,12 @@ def constant_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *
     _check_output(node, graph)
     logic = unit_logic(node, graph, folding)
     stages = logic.pipeline.stages
-    in_width, out_width = source.width * node.mw, out.width * node.mh
-    what = f"{node.name}: {node.mh} x {node.mw} {node.weight_dtype} by {source.dtype} to {out.dtype}, constant"
+    in_width, out_width = logic.netlist.inputs, len(logic.outputs)
+    if isinstance(node, MVAU):
+        kind, shared = "mvau", f", shared by {logic.way}"
+        what = f"{node.mh} x {node.mw} {node.weight_dtype} by {source.dtype} to {out.dtype}"
+    else:
+        kind, shared, what = "thresholding", "", f"{source.channels} channels of {source.dtype} to {out.dtype}"
     body = [
         "  logic en;",
         f"  logic [{out_width - 1}:0] result;",
@@ -39,12 +45,13 @@ def constant_unit(node: MVAU, graph: Graph, folding: NodeFolding, module: str, *
     kernel = instance("bw_constant", {"Stages": stages, "OutWidth": out_width, "OutputRegister": f"1'b{int(cut)}"},
                       {"data_i": None, "en_o": "en", "result_i": "result"})
     text = logic_module(f"{module}_logic", logic.netlist, logic.outputs, logic.pipeline,
-                        f"{comment(node.name)} as constant logic, shared by {logic.way}: about {logic.luts} LUTs")
-    return Module(module, "mvau", "bw_constant",
-                  {f"{module}.sv": wrapper(module, what, in_width, out_width, [*body, *kernel]), f"{module}_logic.sv": text})
+                        f"{comment(node.name)} as constant logic{shared}: about {logic.luts} LUTs")
+    return Module(module, kind, "bw_constant",
+                  {f"{module}.sv": wrapper(module, f"{node.name}: {what}, constant", in_width, out_width, [*body, *kernel]),
+                   f"{module}_logic.sv": text})
 
 
-def _check_output(node: MVAU, graph: Graph) -> None:
+def _check_output(node: MVAU | Thresholding, graph: Graph) -> None:
     """FlowError where thresholds give more than the output type holds."""
     out, steps = graph.output_of(node), node.thresholds
     if steps is None:

@@ -6,13 +6,17 @@ from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding, input_lanes, output_lanes
 from hw_flow.ir import Graph, LabelSelect, Thresholding
 from hw_flow.rtl import encode
+from hw_flow.rtl.choose import constant_logic
 from hw_flow.rtl.wrappers.activation import table_instance, table_module, table_parameters, table_wires
+from hw_flow.rtl.wrappers.constant import constant_unit
 from hw_flow.rtl.wrappers.module import Module, instance, node_module, wrapper
 
 
 @node_module.register
 def thresholding_module(node: Thresholding, graph: Graph, folding: NodeFolding, module: str, cut: bool = True) -> Module:
     """A stand-alone multi-threshold; it has no output register."""
+    if constant_logic(node, folding, graph):
+        return constant_unit(node, graph, folding, module, cut=False)
     source, out, pe = graph.input_of(node), graph.output_of(node), folding.pe
     table = encode.table_of_thresholding(node, graph, pe)
     parameters: dict[str, object] = {

@@ -127,7 +127,8 @@ def test_pipelines_of_constant_logic(tmp_path):
 
 @pytest.mark.parametrize(("values", "text"), [
     ({"PE": 6, "SIMD": 16, "pipeline_levels": 2},
-     "pipeline_levels 2 on a MVAU that is no constant logic; only an MVAU with PE = MH and SIMD = MW becomes that"),
+     "pipeline_levels 2 on a MVAU that is no constant logic; only an MVAU with PE = MH and SIMD = MW and a "
+     "Thresholding with PE = channels become that"),
     ({"PE": 12, "SIMD": 16, "style": "memory", "pipeline_levels": 2},
      "pipeline_levels 2 with style 'memory', which is no constant logic; leave one out"),
     ({"PE": 12, "SIMD": 16, "pipeline_stages": -1}, "pipeline_stages -1; give at least 1, or 0 for the default"),

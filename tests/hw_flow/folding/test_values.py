@@ -84,7 +84,7 @@ def test_cycles_and_lanes_of_a_depthwise_layer(plan, window, unit, lanes):
     ({**plan_of(), "VVAU_0": NodeFolding(4, 1, parallel_window=True)},
      "VVAU_0: parallel_window on a VVAU, which has none; leave it out"),
     ({**plan_of(), "VVAU_0": NodeFolding(4, 1, style="constant")},
-     "VVAU_0: style 'constant' on a VVAU; only an MVAU becomes constant logic"),
+     "VVAU_0: style 'constant' on a VVAU; only an MVAU and a Thresholding become constant logic"),
 ])
 def test_illegal_depthwise_foldings(plan, text):
     with pytest.raises(FlowError, match=f"^{re.escape(text)}$"):

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from hw_flow.errors import FlowError
-from hw_flow.ir import MVAU, Graph, execute
-from hw_flow.rtl.constant import Logic, build, share
+from hw_flow.folding import NodeFolding
+from hw_flow.ir import MVAU, Graph, Tensor, Thresholding, Thresholds, execute
+from hw_flow.rtl.constant import Logic, build, share, unit_logic
 from hw_flow.rtl.constant.activation import Steps, apply, reaches, signed_range
 from hw_flow.rtl.constant.emit import Pipeline, logic_module
 from hw_flow.rtl.constant.heap import Effort, compress
 from hw_flow.rtl.constant.netlist import Bit, Chain, Netlist, numbers, reduce_table
 from hw_flow.rtl.constant.sums import Number, digits
+from hw_flow.rtl.unread import read_channels
 from tests.hw_flow.rtl.bench import matrix_graph
 
 
@@ -221,6 +223,56 @@ def test_pruned_weights_save_luts_in_proportion(weights: str, acts: str) -> None
     # Fewer sums can be shared (two or three weights a row are left), so a weight costs more: 1.3 times here (ternary), and 1.5
     # (4 bits). Larger matrices lose less, see docs/unrolled.md.
     assert max(costs) <= 1.6 * costs[0]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_thresholds_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    source = str(rng.choice(["BIPOLAR", "TERNARY", "UINT1", "UINT2", "INT4", "UINT8", "INT9"]))
+    out = str(rng.choice(["BIPOLAR", "UINT1", "TERNARY", "INT3", "UINT4"]))
+    tensors = Tensor("x", (3,), source), Tensor("y", (3,), out)
+    (low, high), (least, most) = (tensor.limits for tensor in tensors)
+    step = 2 if out == "BIPOLAR" else 1
+    steps = np.sort(rng.integers(low - 1, high + 3, (int(rng.choice([1, 3])), (most - least) // step)), axis=1)
+    thresholds = Thresholds(steps, rng.integers(0, 2, len(steps)).astype(bool), least, step)
+    node = Thresholding(name="T", inputs=("x",), outputs=("y",), thresholds=thresholds)
+    read = np.array([True, False, True])
+    logic = build(node, *tensors, read=read)
+    x = np.arange(low, high + 1).repeat(3).reshape(-1, 3)
+    x = x[x[:, 0] != 0] if source == "BIPOLAR" else x
+    got, want = _results(logic, Graph("t", (node,), dict(zip("xy", tensors, strict=True)), ("x",), ("y",)), x), thresholds(x)
+    assert np.array_equal(got[:, read], want[:, read])
+    assert not any(bit.constant for bit in logic.outputs[tensors[1].width:2 * tensors[1].width])
+
+
+def test_the_highest_bit_is_a_wire() -> None:
+    thresholds = Thresholds(np.array([[128]]), np.array([False]), 0)
+    node = Thresholding(name="T", inputs=("x",), outputs=("y",), thresholds=thresholds)
+    logic = build(node, Tensor("x", (784,), "UINT8"), Tensor("y", (784,), "UINT1"))
+    assert (logic.luts, logic.registers, logic.pipeline.stages) == (0, 0, 0)
+    assert logic.outputs[:2] == (Bit(7), Bit(15))
+
+
+def test_what_nothing_reads_is_not_built() -> None:
+    rng = np.random.default_rng(11)
+    tensors = {"x": Tensor("x", (9,), "UINT8"), "a": Tensor("a", (9,), "UINT1"), "b": Tensor("b", (5,), "UINT1"),
+               "y": Tensor("y", (2,), "INT8")}
+    first = rng.integers(1, 3, (5, 9))
+    first[:, [2, 4]] = 0
+    first[:4, 7] = 0
+    last = np.array([[1, 0, 0, -1, 0], [2, 0, 1, 0, 0]])
+    one, two = Thresholds(np.array([[100]]), np.array([False]), 0), Thresholds(np.array([[3]]), np.array([False]), 0)
+    graph = Graph("dead", (
+        Thresholding(name="T", inputs=("x",), outputs=("a",), thresholds=one),
+        MVAU(name="A", inputs=("a",), outputs=("b",), weights=first, weight_dtype="UINT2", acc_dtype="UINT6", thresholds=two),
+        MVAU(name="B", inputs=("b",), outputs=("y",), weights=last, weight_dtype="INT3", acc_dtype="INT8"),
+    ), tensors, ("x",), ("y",))
+    assert np.flatnonzero(~read_channels(graph, "b")).tolist() == [1, 4]  # no row of B reads them
+    assert np.flatnonzero(~read_channels(graph, "x")).tolist() == [2, 4, 7]  # 7 is read by row 4 of A, which is not read
+    logics = [unit_logic(node, graph, own) for node, own in zip(graph, (NodeFolding(9), NodeFolding(5, 9), NodeFolding(2, 5)),
+                                                                 strict=True)]  # type: ignore[arg-type]
+    assert [sum(bit.constant == 0 for bit in logic.outputs) for logic in logics[:2]] == [3, 2]
+    assert logics[0].registers == 6
 
 
 def test_requested_stages() -> None:

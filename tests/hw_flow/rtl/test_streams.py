@@ -57,6 +57,13 @@ def _steps(step: int, out: str, levels: int, base: int) -> Graph:
     return _one(node, Tensor("x", (4,), "INT5"), Tensor("y", (4,), out))
 
 
+def _half(channels: int) -> Graph:
+    """Pixels that are bright or dark: their highest bit."""
+    node = Thresholding(name="Thresholding_0", inputs=("x",), outputs=("y",),
+                        thresholds=Thresholds(np.array([[128]]), np.array([False]), 0))
+    return _one(node, Tensor("x", (channels,), "UINT8"), Tensor("y", (channels,), "UINT1"))
+
+
 def _label(source: str, channels: int, vectors: int = 1) -> Graph:
     shape = (channels,) if vectors == 1 else (vectors, channels)
     node = LabelSelect(name="LabelSelect_0", inputs=("x",), outputs=("y",))
@@ -87,7 +94,13 @@ def test_elementwise(tmp_path: Path) -> None:
         "pairs": (_thresholding(rng, "TERNARY", "UINT1", (6,)), 6),
         "deep": (_thresholding(rng, "INT12", "INT8", (12,), descending=True), 2),
         "step2": (_steps(2, "INT3", 3, -4), 2),
-        "step3": (_steps(3, "UINT4", 5, 0), 4),
+        "step3": (_steps(3, "UINT4", 5, 0), 2),
+        # All channels at once: constant logic.
+        "c_half": (_half(20), 20),
+        "c_levels": (_thresholding(rng, "UINT8", "UINT2", (5, 3)), 3),
+        "c_down": (_thresholding(rng, "INT6", "INT4", (4,), descending=True), 4),
+        "c_bits": (_thresholding(rng, "BIPOLAR", "BIPOLAR", (6,), descending=True), 6),
+        "c_deep": (_thresholding(rng, "INT12", "INT6", (2,), descending=True), 2),
         "label1": (_label("INT4", 10), 1),
         "label5": (_label("INT4", 10), 5),
         "label7": (_label("UINT3", 7), 7),
@@ -97,6 +110,8 @@ def test_elementwise(tmp_path: Path) -> None:
     }
     units = [graph_unit(name, graph, {graph.nodes[0].name: NodeFolding(pe)}, tmp_path) for name, (graph, pe) in cases.items()]
     types = {name: graph.tensors["x"].dtype for name, (graph, _) in cases.items()}
+    assert [unit.name for unit in units if any(path.name.endswith("_logic.sv") for path in unit.files)] == [
+        "pairs", "c_half", "c_levels", "c_down", "c_bits", "c_deep"]
     result = check_all(bundle(units, tmp_path), units, types, seed=7)
     for unit in units:
         assert result.streams[unit.ports[0].name].stalls == 0, unit.name  # one beat a cycle
