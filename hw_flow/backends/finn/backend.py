@@ -23,7 +23,7 @@ from hw_flow.backends.directory import (
 from hw_flow.backends.finn.environment import check_environment
 from hw_flow.backends.finn.process import LOG, run_inside
 from hw_flow.backends.finn.request import Request
-from hw_flow.backends.finn.settings import FinnSettings, read_settings
+from hw_flow.backends.finn.settings import FinnSettings, checked_folding, read_settings
 from hw_flow.backends.finn.standing import check_older, project_digest
 from hw_flow.backends.protocol import Build, Simulation
 from hw_flow.backends.rtl import RtlBackend
@@ -66,6 +66,8 @@ class FinnBackend(RtlBackend):
                 raise FlowError(f"{flag}: FINN does not fold for it; give --target-cycles, --fps with --clock, --unfold or "
                                 "--folding")
         settings = read_settings(options.settings)
+        if options.folding is not None:
+            checked_folding(options.folding)
         version = check_environment()
         key = build_key(self.name, model, content, options)
         inputs = build_key(self.name, model, content, options, code=False)
@@ -154,7 +156,7 @@ def _request(model: Path, project: Path, name: str, options: BuildOptions, setti
     folding = styles = None
     if options.folding is not None:
         folding = project / "folding.json"
-        write_bytes(folding, read_input(options.folding, "folding file"))
+        write_bytes(folding, checked_folding(options.folding))
     if settings.styles:
         styles = project / "specialize_layers.json"
         write_json(styles, {"Defaults": {}, **{node: {"preferred_impl_style": style} for node, style in settings.styles.items()}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +42,24 @@ class FinnSettings(BaseModel):
     mvau_wwidth_max: int = Field(default=36, ge=1, le=4096)
     simulate_rtl: bool = False
     timeout_s: float = Field(default=1800.0, gt=0)
+
+
+def checked_folding(path: Path) -> bytes:
+    """Content of FINN's folding file; FlowError unless it is JSON that maps node names to mappings."""
+    data = read_input(path, "folding file")
+    remedy = "give FINN's folding, such as {\"MVAU_hls_0\": {\"PE\": 4, \"SIMD\": 8}}"
+    if len(data) > _MOST_BYTES:
+        raise FlowError(f"{path}: {len(data):,} bytes are no folding file; {remedy}")
+    try:
+        nodes = json.loads(data)
+    except ValueError as error:
+        raise FlowError(f"{path}: not JSON ({error}); {remedy}") from error
+    if not isinstance(nodes, dict):
+        raise FlowError(f"{path}: holds a {type(nodes).__name__}; {remedy}")
+    for name, entry in nodes.items():
+        if not isinstance(entry, dict):
+            raise FlowError(f"{path}: {name}: holds a {type(entry).__name__}; {remedy}")
+    return data
 
 
 def read_settings(path: Path | None) -> FinnSettings:

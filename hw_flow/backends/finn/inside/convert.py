@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hw_flow.backends.finn.inside import legal
 from hw_flow.backends.finn.inside.edges import host_edges
 from hw_flow.backends.finn.inside.explain import unconverted
 from hw_flow.backends.finn.inside.rounding import exact_thresholds
@@ -96,7 +97,12 @@ def spelled_out(model: Any) -> Any:
 
 
 def fold(model: Any, request: Request, cfg: Any) -> Any:
-    """Specialise every node, fold, and minimise widths, as FINN's steps do."""
+    """Specialise every node, fold, and minimise widths, as FINN's steps do.
+
+    Raises
+    ------
+    ConversionError : a PE or SIMD that its node cannot have.
+    """
     from finn.builder import build_dataflow_steps as finn
     from finn.transformation.fpgadataflow.set_folding import SetFolding
 
@@ -104,9 +110,10 @@ def fold(model: Any, request: Request, cfg: Any) -> Any:
     if request.target_cycles is not None:
         model = model.transform(SetFolding(request.target_cycles, mvau_wwidth_max=request.mvau_wwidth_max,
                                            two_pass_relaxation=True))
-        model = finn.step_apply_folding_config(model, cfg)
-    else:
-        model = finn.step_apply_folding_config(model, cfg)
+    model = finn.step_apply_folding_config(model, cfg)
+    wrong = legal.check(model)
+    if wrong is not None:
+        raise ConversionError(wrong)
     model = finn.step_minimize_bit_width(model, cfg)
     return finn.step_transpose_decomposition(model, cfg)
 

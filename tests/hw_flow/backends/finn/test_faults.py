@@ -6,6 +6,7 @@ import pytest
 
 from hw_flow import api
 from hw_flow.backends.finn import environment
+from hw_flow.backends.finn.inside.legal import illegal
 from hw_flow.backends.finn.settings import read_settings
 from hw_flow.errors import FlowError
 from tests.hw_flow.tiny import tiny
@@ -58,6 +59,31 @@ def test_settings(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(FlowError, match=message):
         read_settings(path)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("{", "not JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
+    ("[1]", "holds a list"), ('{"MVAU_hls_0": 4}', "MVAU_hls_0: holds a int"),
+])
+def test_folding_files(model, tmp_path, text, message):
+    path = tmp_path / "f.json"
+    path.write_text(text)
+    with pytest.raises(FlowError) as fault:
+        api.build(model, tmp_path / "b", backend="finn", folding=path)
+    assert str(fault.value) == f'{path}: {message}; give FINN\'s folding, such as {{"MVAU_hls_0": {{"PE": 4, "SIMD": 8}}}}'
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(("op_type", "attributes", "line"), [
+    ("MVAU_hls", {"PE": 3, "SIMD": 2, "MH": 4, "MW": 6}, "N_0: PE 3 does not divide MH 4; legal values: 1, 2, 4"),
+    ("MVAU_rtl", {"PE": 2, "SIMD": 4, "MH": 4, "MW": 6}, "N_0: SIMD 4 does not divide MW 6; legal values: 1, 2, 3, 6"),
+    ("VVAU_hls", {"PE": 1, "SIMD": 2, "Channels": 4, "Kernel": [3, 3]},
+     "N_0: SIMD 2 does not divide Kernel 9; legal values: 1, 3, 9"),
+    ("Thresholding_rtl", {"PE": 0, "NumChannels": 2}, "N_0: PE 0 does not divide NumChannels 2; legal values: 1, 2"),
+    ("FMPadding_rtl", {"SIMD": 2, "NumChannels": 4}, None), ("StreamingFIFO_rtl", {"PE": 3}, None),
+])
+def test_illegal_foldings(op_type, attributes, line):
+    assert illegal("N_0", op_type, attributes) == line
 
 
 def test_settings_defaults(tmp_path):

@@ -65,6 +65,15 @@ def test_the_same_again(build):
     assert again.reused
 
 
+def test_illegal_folding_names_the_node(tmp_path):
+    path = tmp_path / "f.json"
+    path.write_text(json.dumps({"Defaults": {}, "MVAU_hls_1": {"PE": 3, "SIMD": 1}}))
+    with pytest.raises(FlowError) as fault:
+        api.build(tiny(tmp_path / "tiny.onnx"), tmp_path / "b", backend="finn", folding=path)
+    assert str(fault.value) == (f"{tmp_path}/tiny.onnx: FINN: MVAU_hls_1: PE 3 does not divide MH 4; legal values: 1, 2, 4; see "
+                                f"{tmp_path}/b/finn.log")
+
+
 def test_refusal_names_the_node(tmp_path):
     from onnx import helper, load, save
 
