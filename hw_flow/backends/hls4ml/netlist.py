@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from hw_flow.ir.tensor import FloatArray, IntArray
+
+_NOTATION = re.compile(r"(u?)(fixed|int)<(\d+)(?:,(-?\d+))?(?:,(\w+),(\w+))?>")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,15 @@ class Fixed:
         """Smallest and largest integer of a type without fraction bits."""
         high = (1 << (self.width - self.signed)) - 1
         return (-high - (self.saturation != "SAT_SYM") if self.signed else 0), high
+
+    @staticmethod
+    def read(text: str) -> Fixed:
+        """The type that ``str`` gave."""
+        match = _NOTATION.fullmatch(text)
+        assert match is not None, text
+        unsigned, whole, width, integer, rounding, saturation = match.groups()
+        bits = int(width)
+        return Fixed(bits, bits if whole == "int" else int(integer), not unsigned, rounding or "TRN", saturation or "WRAP")
 
     @staticmethod
     def holding(low: int, high: int, fraction: int = 0) -> Fixed:

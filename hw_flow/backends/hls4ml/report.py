@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from hw_flow.backends.hls4ml.netlist import Layer as HlsLayer
 from hw_flow.backends.hls4ml.project import Project
+from hw_flow.backends.hls4ml.verilog import Run
 from hw_flow.report.assemble import MODEL, tools
 from hw_flow.report.records import load_simulation, load_syntheses
 from hw_flow.report.schema import Figure, HostOpInfo, Layer, Report, TensorInfo
@@ -28,6 +29,8 @@ def assemble(build: Build, project: Project) -> Report:
         seconds |= record.seconds if record is not None else {}
     cycles = {name: record.resources.total[name] for record in syntheses.values() for name in _CYCLES
               if name in record.resources.total}
+    run = Run.load(build.directory, build.key)
+    cycles |= run.performance if run is not None else {}
     tensors = graph.tensors
     return Report(
         name=build.name, backend=build.backend, created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -64,6 +64,7 @@ class HlsSettings(_Section):
     smarthls : where SmartHLS is on the machine that runs a Libero project; needed where ``shls`` is not on the PATH.
     samples : frames that the build is checked on.
     timeout_s : limit of each step.
+    synthesis_timeout_s : limit of the vendor's tool.
     """
 
     tool: Tool = "Vitis"
@@ -77,6 +78,7 @@ class HlsSettings(_Section):
     smarthls: Path | None = None
     samples: int = Field(default=16, ge=1)
     timeout_s: float = Field(default=1800.0, gt=0)
+    synthesis_timeout_s: float = Field(default=24 * 3600.0, gt=0)
 
     @staticmethod
     def read(path: Path | None) -> HlsSettings:

@@ -1,4 +1,4 @@
-"""The vendor's HLS compiler on a project, where it is on the PATH: run it, read its reports.
+"""The vendor's HLS compiler on a project, where it is on the PATH: run it, read its reports, simulate its Verilog.
 
 Follows hls4ml 1.3's project layout and what `hls_model.build()` calls. Not yet run against a live tool; the parsers of the
 reports are tested on real files.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from hw_flow.backends.hls4ml.project import Project
 from hw_flow.backends.hls4ml.runner import PROJECT, TOP
+from hw_flow.backends.hls4ml.verilog import verify
 from hw_flow.backends.protocol import Build
 from hw_flow.errors import FlowError
 from hw_flow.report.records import SynthesisRecord, save_synthesis
@@ -33,7 +34,6 @@ _STEPS = ("reset", "csim", "synth", "cosim", "validation", "export", "vsynth", "
 TARGETS = ("hls", "vivado")
 # The command line's default target is one of Yosys'; here it stands for the HLS compiler.
 _DEFAULT = "xc7"
-_TIMEOUT_S = 24 * 3600.0
 
 
 def synthesise(build: Build, project: Project, target: str, steps: Steps) -> Resources:
@@ -45,7 +45,8 @@ def synthesise(build: Build, project: Project, target: str, steps: Steps) -> Res
 
     Raises
     ------
-    FlowError : unknown target, no such program on the PATH, or it stopped; its log is kept.
+    FlowError : unknown target, no such program on the PATH, or it stopped (its log is kept); its Verilog, in Verilator, gives
+        something else than C simulation.
     """
     wanted = "hls" if target == _DEFAULT else target
     if wanted not in TARGETS:
@@ -53,8 +54,11 @@ def synthesise(build: Build, project: Project, target: str, steps: Steps) -> Res
     command = _command(build.directory / PROJECT, project.settings.tool, wanted)
     own = Steps()
     with steps(f"synthesise {wanted}"), own(f"synthesise {wanted}"):
-        _run(build.directory, command)
+        _run(build.directory, command, project.settings.synthesis_timeout_s)
     resources = collect(build.directory / PROJECT, project, wanted)
+    if project.library.is_file():
+        with steps("simulate Verilog"), own("simulate Verilog"):
+            verify(project, build.key)
     save_synthesis(build.directory, SynthesisRecord(key=build.key, resources=resources, seconds=own.seconds))
     return resources
 
@@ -79,12 +83,14 @@ def _command(project: Path, tool: str, target: str) -> list[str]:
     return [found, "--tcl", "build_prj.tcl", "--mode", "hls"] if found == "vitis-run" else [found, "-f", "build_prj.tcl"]
 
 
-def _run(directory: Path, command: list[str]) -> None:
+def _run(directory: Path, command: list[str], timeout_s: float) -> None:
     from sim.process import run_process
 
     log = directory / "logs" / "vendor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    done = run_process(command, timeout_s=_TIMEOUT_S, cwd=directory / PROJECT, log=log)
+    done = run_process(command, timeout_s=timeout_s, cwd=directory / PROJECT, log=log)
+    if done.timed_out:
+        raise FlowError(f"{command[0]}: no end after {timeout_s:g} s ({log}); raise synthesis_timeout_s in the settings")
     if not done.ok:
         raise FlowError(f"{command[0]}: {done.error} ({log})")
 

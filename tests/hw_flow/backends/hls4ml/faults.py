@@ -67,6 +67,14 @@ def wide_input() -> Fault:
     return Fault(b.model(6, [3]), rng.integers(0, 256, (8, 6)).astype(np.float64))
 
 
+def annotated_input() -> Fault:
+    """An input whose type only QONNX's annotation of the graph states takes the default type as well, and wraps at 32."""
+    rng = np.random.default_rng(7)
+    b = Builder(rng)
+    b.then("MatMul", b.quant(b.constant(rng.integers(-7, 8, (6, 3))), 1.0, 4, narrow=True))
+    return Fault(b.model(6, [3], annotation="UINT8"), rng.integers(0, 256, (8, 6)).astype(np.float64))
+
+
 def wide_accumulator() -> Fault:
     """Batch norms take the default type too: what they multiply is lost beyond 10 fraction bits."""
     rng = np.random.default_rng(3)
@@ -114,6 +122,17 @@ def ungrouped() -> Fault:
     return Fault(_maps(b, (2, 6, 6), (2, 6, 6)), frames, crash="int() argument must be a string")
 
 
+def unpadded() -> Fault:
+    """A convolution that leaves the attribute ``pads`` out, which ONNX takes as 0, stops the conversion."""
+    rng = np.random.default_rng(8)
+    b = Builder(rng)
+    b.head = b.quant(b.head, 1.0, 4, signed=False)
+    b.then("Conv", b.quant(b.constant(rng.integers(-3, 4, (2, 2, 3, 3))), 1.0, 3, narrow=True), kernel_shape=[3, 3], group=1,
+           dilations=[1, 1], strides=[1, 1])
+    frames = rng.integers(0, 16, (4, 2, 6, 6)).astype(np.float64)
+    return Fault(_maps(b, (2, 6, 6), (2, 4, 4)), frames, crash="Required attribute pads unspecified")
+
+
 def _maps(b: Builder, frame: tuple[int, ...], out: tuple[int, ...]) -> onnx.ModelProto:
     graph = helper.make_graph(
         b.nodes, "fault", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, *frame])],
@@ -122,4 +141,5 @@ def _maps(b: Builder, frame: tuple[int, ...], out: tuple[int, ...]) -> onnx.Mode
 
 
 FAULTS: dict[str, Callable[[], Fault]] = {maker.__name__: maker for maker in (
-    bipolar_weights, negative_batch_norm, wide_input, wide_accumulator, shifted_input, padded_pool, ungrouped)}
+    bipolar_weights, negative_batch_norm, wide_input, annotated_input, wide_accumulator, shifted_input, padded_pool, ungrouped,
+    unpadded)}

@@ -25,7 +25,8 @@ BUILDS = {
     "resource": ("strategy: resource\nlayers: {MVAU_0: {reuse_factor: 9}, VVAU_0: {strategy: latency}, "
                  "MVAU_2: {reuse_factor: 96}}", True),
     "stream, resource": ("io_type: io_stream\nstrategy: resource\nlayers: {MVAU_0: {reuse_factor: 18}, "
-                         "VVAU_0: {reuse_factor: 3}, MVAU_1: {strategy: latency, reuse_factor: 2}, MVAU_2: {reuse_factor: 288}}", True),
+                         "VVAU_0: {reuse_factor: 3}, MVAU_1: {strategy: latency, reuse_factor: 2}, "
+                         "MVAU_2: {reuse_factor: 288}}", True),
     "Vivado, unrolled": ("tool: Vivado\nio_type: io_stream\nlayers: {MVAU_0: {strategy: resource_unrolled, reuse_factor: 9}, "
                          "MVAU_2: {strategy: resource_unrolled, reuse_factor: 24}}", True),
     "Quartus": ("tool: Quartus", False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,17 @@ def test_a_tool_that_leaves_no_report_says_so(
     _tool(tmp_path, monkeypatch, "exit 0")
     with pytest.raises(FlowError, match="the tool left no csynth report"):
         vendor.synthesise(build, project, "hls", Steps())
+
+
+def test_a_tool_without_end_names_the_setting(
+    made: tuple[Build, Project], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    build, project = made
+    _tool(tmp_path, monkeypatch, "sleep 30")
+    with pytest.raises(FlowError) as caught:
+        vendor.synthesise(build, replace(project, settings=HlsSettings(synthesis_timeout_s=0.5)), "hls", Steps())
+    assert str(caught.value) == (f"vitis_hls: no end after 0.5 s ({build.directory / 'logs' / 'vendor.log'}); raise "
+                                 "synthesis_timeout_s in the settings")
 
 
 def test_unknown_target_is_refused(made: tuple[Build, Project]) -> None:
