@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hw_flow.backends.finn.located import first_difference
 from hw_flow.backends.finn.modules import mixed_design
 from hw_flow.backends.finn.process import run_inside
 from hw_flow.backends.finn.program import FOLDER, FinnProgram
@@ -156,7 +157,7 @@ def against_qonnx(program: FinnProgram, x: np.ndarray, results: FloatArray, apar
     if program.request.classify:
         theirs = theirs.argmax(axis=1)[:, None].astype(np.float64)
     differs = ~_same(program, theirs, ours)
-    ties = 0
+    ties, exact = 0, None
     if differs.any():
         exact = compile_qonnx(path, input_type=program.request.input_type, input_scale=program.request.input_scale)
         told = _exact_results(program, exact, x[differs])
@@ -169,8 +170,12 @@ def against_qonnx(program: FinnProgram, x: np.ndarray, results: FloatArray, apar
     if apart is not None:
         wrong, node, line = wrong + apart.count, apart.node, apart.line
     elif wrong:
-        node = program.graph.nodes[-1].source[0]
-        line = f"frame {int(np.flatnonzero(differs)[0])}: FINN's streamlined network gives other results than QONNX"
+        first = int(np.flatnonzero(differs)[0])
+        node, line = program.graph.nodes[-1].source[0], "FINN's streamlined network gives other results than QONNX"
+        place = first_difference(program, exact, x[first:first + 1]) if exact is not None else None
+        if place is not None:
+            node, line = place
+        line = f"frame {first}: {line}"
     agree = ours.argmax(axis=1) == theirs.argmax(axis=1) if ours.shape[1] > 1 else (ours == theirs).all(axis=1)
     verdict = Comparison(wrong == 0, len(x), wrong, ties, node, line, int(agree.sum()))
     return verdict, differs

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from qonnx.custom_op.general.quant import resolve_rounding_mode
 from hw_flow import api
 from hw_flow.backends.finn.environment import check_environment
 from hw_flow.backends.finn.inside.rounding import boundaries
+from hw_flow.backends.finn.located import first_difference
 from hw_flow.errors import FlowError
 from hw_flow.frontend import compile_qonnx
 from hw_flow.ir import execute
@@ -91,6 +94,28 @@ def test_finn_differs_by_ties_alone(tmp_path, finn_thresholds):
     np.testing.assert_array_equal(theirs != golden, down)
     np.testing.assert_array_equal(theirs[down], golden[down] + 1)
     assert ((theirs @ last.weights.T) != (golden @ last.weights.T)).any()
+
+
+def test_a_difference_is_located(tmp_path):
+    """With FINN's own thresholds in the place of the exact ones, the first node and value that differ are named."""
+    exact = compile_qonnx(tiny(tmp_path / "tiny.onnx"))
+    hidden, last = exact.graph.nodes
+    own = replace(hidden.thresholds, values=np.asarray([[2, 6, 10]]), descending=np.zeros(1, dtype=bool))
+    graph = replace(exact.graph, nodes=(replace(hidden, thresholds=own, source=("MVAU_hls_0",)), last))
+    finn = SimpleNamespace(graph=graph, quantise_input=exact.quantise_input)
+    x = np.random.default_rng(0).uniform(-0.5, 4.5, (40, 8)).astype(np.float32)
+    integers = exact.quantise_input(x)
+    theirs, golden = (execute(one, integers)[hidden.outputs[0]] for one in (graph, exact.graph))
+    differs = (theirs != golden).any(axis=1)
+    assert 0 < differs.sum() < len(x)
+    for frame, wrong in enumerate(differs):
+        place = first_difference(finn, exact, x[frame:frame + 1])
+        if not wrong:
+            assert place is None
+            continue
+        at = int(np.flatnonzero(theirs[frame] != golden[frame])[0])
+        assert place == ("MVAU_hls_0", f"element {at}: FINN's streamlined network gives {theirs[frame][at]}, the model's exact "
+                                       f"integers {golden[frame][at]}")
 
 
 @pytest.mark.slow
