@@ -59,11 +59,11 @@ def main() -> None:
         from finn.builder import build_dataflow_steps  # noqa: F401 - loaded before anything is timed
         from qonnx.core.modelwrapper import ModelWrapper
 
-        from hw_flow.backends.finn.inside import convert
+        from hw_flow.backends.finn.inside.prepare import classified, declared, one_frame
 
-        model = convert._declared(convert.one_frame(ModelWrapper(str(request.model))), request)
+        model = declared(one_frame(ModelWrapper(str(request.model))), request)
         if request.classify:
-            model = convert._classified(model)
+            model = classified(model)
         told: dict[str, Any] = {"error": None}
         told["ours"] = timed(lambda: backend(replace(request, output=Path(scratch) / "ours")))
         try:

@@ -6,7 +6,7 @@ import numpy as np
 from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 
-from hw_flow.backends.finn.inside.convert import one_frame, spelled_out
+from hw_flow.backends.finn.inside.prepare import one_frame, spelled_out
 from tests.hw_flow.tiny import tiny
 
 
