@@ -16,14 +16,14 @@ from models.plan import Step, plan
 from models.units import Concat, Conv, Dense, Residual, Shuffle, Unit
 from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
-from quant_training.lowrank.factors import Factor, Method, factors_of
+from quant_training.lowrank.factors import Factor, Method
+from quant_training.lowrank.layers import Factors, Layers
 from quant_training.pruning.channels import Cost, measure_of
 from quant_training.settings import one_line
 
 if TYPE_CHECKING:
     from models import Network, Spec
 
-Factors = dict[int, list[Factor]]
 _STEPS = 12
 
 
@@ -62,7 +62,9 @@ class LowRankConfig(BaseModel):
         return self
 
 
-def factorise(model: Network, data: Dataset, config: LowRankConfig, *, cost: Cost | None = None) -> Network:
+def factorise(
+    model: Network, data: Dataset, config: LowRankConfig, *, cost: Cost | None = None, progress: bool = False,
+) -> Network:
     """A copy of ``model`` in which layers are products of smaller ones; fine-tune it afterwards.
 
     Between factors stands a signed quantiser behind a normalisation that is set from ``data`` so that, but for rounding, the
@@ -71,6 +73,7 @@ def factorise(model: Network, data: Dataset, config: LowRankConfig, *, cost: Cos
     Parameters
     ----------
     cost : hardware cost of a shape with its types, for the budget ``cost``.
+    progress : show a bar over the layers; ``cp`` takes seconds for each of some hundred channels.
 
     Raises
     ------
@@ -79,69 +82,36 @@ def factorise(model: Network, data: Dataset, config: LowRankConfig, *, cost: Cos
     for layer in config.layers or ():
         if not 0 <= layer < model.spec.layers:
             raise TrainingError(f"low rank: there is no layer {layer}; the network has layers 0 to {model.spec.layers - 1}")
-    if config.energy is not None:
-        found = _found(model, config, config.energy)
-        if not found:
-            raise TrainingError(f"low rank: no layer becomes smaller at an energy of {config.energy:g}; lower it")
+    layers = Layers.of(model, config.method, config.layers)
+    if config.energy is None:
+        energy = _within(model, layers, config, measure_of(config.budget, cost))
+    elif layers.outlined(config.energy):
+        energy = config.energy
     else:
-        found = _within(model, config, measure_of(config.budget, cost))
+        raise TrainingError(f"low rank: no layer becomes smaller at an energy of {config.energy:g}; lower it")
+    found = layers.factors(energy, progress=progress)
     small = _built(model, found, config)
     _settle(small, found, torch.from_numpy(data.train.take(1024).x))
     return small.eval()
 
 
-def _found(model: Network, config: LowRankConfig, energy: float) -> Factors:
-    """Factors of all layers that become smaller."""
-    found: Factors = {}
-    candidates = _candidates(model.spec)
-    for index, layer in enumerate(model.layers):
-        if index not in candidates or (config.layers is not None and index not in config.layers):
-            continue
-        weights = layer.linear.weight.detach().double().numpy()
-        parts = factors_of(weights, config.method, energy)
-        if sum(part.weights.size for part in parts) < weights.size:
-            found[index] = parts
-    return found
-
-
-def _candidates(spec: Spec) -> set[int]:
-    """Layers that can become several: dense ones and convolutions over all channels that stand in the list of units."""
-    if not isinstance(spec, ConvSpec):
-        return set(range(spec.layers))
-    found: set[int] = set()
-
-    def walk(steps: Sequence[Step]) -> None:
-        for step in steps:
-            if isinstance(step.unit, Dense) or (isinstance(step.unit, Conv) and (step.unit.groups or step.size[0]) == 1):
-                found.add(step.layer if step.layer is not None else -1)
-            # The convolution of a shortcut is 1 x 1 and follows from the sizes.
-            for branch in step.branches[:1] if isinstance(step.unit, Residual) else step.branches:
-                walk(branch)
-
-    walk(plan(spec.units, spec.input_shape))
-    return found
-
-
-def _within(model: Network, config: LowRankConfig, measure: Cost) -> Factors:
+def _within(model: Network, layers: Layers, config: LowRankConfig, measure: Cost) -> float:
+    """The largest energy that meets the budget; only ranks are looked at."""
     assert config.keep is not None  # one of the two, by the settings' own check
     full = measure(model.spec, model.bits)
 
-    def left(found: Factors) -> float:
+    def left(energy: float) -> float:
+        found = layers.outlined(energy)
         return measure(*_shape(model.spec, model.bits, found, config.middle)) if found else full
 
-    low, high, best = 0.0, 1.0, None
+    low, high = 0.0, 1.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        found = _found(model, config, middle)
-        if left(found) <= config.keep * full:
-            low, best = middle, found
-        else:
-            high = middle
-    if best is None:
-        least = left(_found(model, config, 1e-9))
-        raise TrainingError(f"low rank: {config.budget} can be lowered from {full:,.0f} to {least:,.0f}, not to "
+        low, high = (middle, high) if left(middle) <= config.keep * full else (low, middle)
+    if not low:
+        raise TrainingError(f"low rank: {config.budget} can be lowered from {full:,.0f} to {left(1e-9):,.0f}, not to "
                             f"{config.keep * full:,.0f}; raise keep, or factorise more layers")
-    return best
+    return low
 
 
 def _shape(spec: Spec, bits: BitConfig, found: Factors, middle: str) -> tuple[Spec, BitConfig]:

@@ -115,7 +115,7 @@ def _low_rank(work: Work) -> Network:
     from quant_training.lowrank.network import factorise
 
     assert work.before is not None  # the first stage is a training
-    return factorise(work.before, work.data, work.stage.technique)
+    return factorise(work.before, work.data, work.stage.technique, progress=work.progress)
 
 
 def _calibrate(work: Work) -> Network:

@@ -12,6 +12,8 @@ import models
 from models.units import Conv, Dense, Residual
 from quant_training import Dataset, TrainingError, load_dataset
 from quant_training.lowrank import Factor, LowRankConfig, factorise, factors_of
+from quant_training.lowrank import factors as factors_module
+from quant_training.lowrank.factors import outlined, spectra
 from quant_training.size import footprint
 
 UNITS = (
@@ -44,6 +46,32 @@ def test_factors_multiply_to_the_layer(method: Any, count: int) -> None:
     x = torch.from_numpy(generator.normal(size=(2, 5, 6, 6)))
     exact = torch.nn.functional.conv2d(x, torch.from_numpy(weights), padding=1)
     assert torch.allclose(_applied(parts, x), exact, rtol=1e-3, atol=1e-3 * float(exact.abs().max()))
+
+
+@pytest.mark.parametrize("method", ["svd", "spatial", "tucker", "cp"])
+@pytest.mark.parametrize("shape", [(6, 9), (6, 4, 3, 3)])
+def test_an_outline_has_the_shapes_of_the_factors(method: Any, shape: tuple[int, ...]) -> None:
+    weights = np.random.default_rng(0).normal(size=shape)
+    for energy in (0.3, 0.8, 1.0):
+        made, outline = factors_of(weights, method, energy), outlined(shape, method, spectra(weights, method), energy)
+        assert [(part.weights.shape, part.first_axis, part.second_axis, part.depthwise) for part in made
+                ] == [(part.weights.shape, part.first_axis, part.second_axis, part.depthwise) for part in outline]
+
+
+def test_cp_is_fitted_once(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A budget looks at ranks only; fits of every trial took a minute for a small network."""
+    fitted: list[int] = []
+    fit = factors_module._cp
+
+    def counted(weights: factors_module.Weights, rank: int) -> list[Factor]:
+        fitted.append(rank)
+        return fit(weights, rank)
+
+    monkeypatch.setattr(factors_module, "_cp", counted)
+    model = models.build(models.ConvSpec((1, 8, 8), UNITS), "w4a4", seed=0).eval()
+    small = factorise(model, digits, LowRankConfig(keep=0.7, method="cp", budget="parameters"))
+    assert footprint(small).parameters <= 0.7 * footprint(model).parameters
+    assert 0 < len(fitted) <= 3
 
 
 def test_energy_decides_the_rank() -> None:
