@@ -161,10 +161,10 @@ def test_a_tool_on_the_path_is_run_read_simulated_and_compared(tmp_path: Path, m
                                      f"cp {report} {place}/report/top_csynth.xml\n")
     (tools / "vitis_hls").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
-    api.synth(build, "hls")
+    api.synth(build, target="hls")
     performance = api.report(build).performance
     assert performance["interval_cycles"].value == 2
     assert performance["interval_cycles"].source.startswith("verilator-")
     _written(tmp_path / "verilog", "vitis", width, -WEIGHTS)
     with pytest.raises(FlowError, match="the tool's Verilog is not its C\\+\\+: frame 0, element 0: "):
-        api.synth(build, "hls")
+        api.synth(build, target="hls")
