@@ -115,6 +115,7 @@ class _Gauge:
         self.begun, self.done = time.perf_counter(), 0
         self.progress, self.graph, self.folding, self.seed = progress, graph, folding, seed
         self.buffers: list[Buffer] = network(graph, folding, depths).buffers
+        self.none = {key: 0 for key, depth in depths.items() if not depth}
         self.target = interval_cycles(graph, folding)
         # Without branches no FIFO can lock up, however small: each waits for its own reader only.
         self.branched = any(len(readers(graph, folding, tensor)) > 1 for tensor in graph.tensors)
@@ -194,8 +195,8 @@ class _Gauge:
                               max_idle_cycles=4 * self.target + 10_000, max_cycles=max_cycles)
 
     def _depths(self, limits: list[int]) -> dict[str, int]:
-        return {buffer.reader.key: producer_beats(buffer.reader, limit)
-                for buffer, limit in zip(self.buffers, limits, strict=True)}
+        return self.none | {buffer.reader.key: producer_beats(buffer.reader, limit)
+                            for buffer, limit in zip(self.buffers, limits, strict=True)}
 
     def _tick(self, text: str = "") -> None:
         self.progress(Tick(min(self.done, self.total), self.total, text))

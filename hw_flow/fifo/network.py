@@ -18,7 +18,7 @@ from hw_flow.fifo.marked import MarkedGraph, periodic
 from hw_flow.folding import Folding
 from hw_flow.ir import Graph
 from hw_flow.ir.tensor import IntArray
-from hw_flow.rtl.edges import Reader, readers
+from hw_flow.rtl.edges import Reader, readers, wired, wires
 
 # Beats that an emitted FIFO holds at least.
 LEAST_DEPTH = 2
@@ -99,7 +99,8 @@ def producer_beats(reader: Reader, beats: int) -> int:
 
 
 def network(graph: Graph, folding: Folding, depths: Mapping[str, int] | None, *, reserve: bool = False) -> Network:
-    """The marked graph of ``graph``, with FIFOs of ``depths`` (as `hw_flow.rtl.emit` takes them), or without end for None.
+    """The marked graph of ``graph``, with FIFOs of ``depths`` (as `hw_flow.rtl.emit` takes them), or without end for None;
+    then there are none on `hw_flow.rtl.edges.wires`.
 
     Pipelines are taken to close up while they wait. Hardware's do not, so that they may hold less; with ``reserve`` a step
     begins only when the FIFO behind has a place for its result, and no pipeline ever waits.
@@ -110,6 +111,7 @@ def network(graph: Graph, folding: Folding, depths: Mapping[str, int] | None, *,
 class _Builder:
     def __init__(self, graph: Graph, folding: Folding, depths: Mapping[str, int] | None, reserve: bool) -> None:
         self.graph, self.folding, self.depths, self.reserve = graph, folding, depths, reserve
+        self.wires = wires(graph, folding) if depths is None else ()
         self.net = Network()
         self.marked = self.net.graph
         self.offers: dict[tuple[str, str, int], _Offer] = {}
@@ -133,7 +135,7 @@ class _Builder:
     def _place(self, name: str) -> None:
         node = self.graph.node(name)
         taking = readers(self.graph, self.folding, node.outputs[0])
-        cut = any(self._depth(reader) == 0 for reader in taking)
+        cut = any(self._depth(reader) == 0 for reader in taking) and not wired(self.graph, self.folding, node.outputs[0])
         own: Kernel = kernel(node, self.graph, self.folding[name], cut)
         process = self._steps(name, own.gaps)
         if self.net.first < 0 and self.graph.inputs[0] in node.inputs:
@@ -278,4 +280,6 @@ class _Builder:
         if self.depths is not None:
             return fifo_beats(reader, self.depths.get(reader.key, 0))
         shared = reader.key != reader.tensor.name
+        if reader.tensor.name in self.wires:
+            return 0
         return 0 if reader.node is None or (reader.tensor.name in self.graph.inputs and not shared) else None

@@ -16,6 +16,9 @@ events before it. One thing is no arc: a pipeline stands still while the beat at
 up. Depths therefore count a beat from the step that begins it (`Run.needed`): in S, its place is free by then. If hardware is
 not behind S before that step, it has the place no later; every wait of an earlier beat at the pipeline's end is then over before
 the step is due, and none follows until its own beat has left. Hence no deadlock, on branches neither, and no longer interval.
+Units of constant logic in a chain of one beat a frame have wires between them (`hw_flow.rtl.edges.direct`). Each waits for the
+next one only, so the chain is one pipeline whose parts close up; a beat moves in every cycle in which its end is taken, and
+no data arc leads back.
 `completes` checks any depths in the same way, by playing the graph without times.
 """
 
@@ -34,6 +37,7 @@ from hw_flow.fifo.performance import Run
 from hw_flow.folding import Folding, check, interval_cycles
 from hw_flow.ir import Graph
 from hw_flow.ir.tensor import IntArray
+from hw_flow.rtl.edges import wires
 
 # Frames that `completes` plays; enough for every space arc to be used, as no FIFO needs more than a few frames.
 _FRAMES = 3
@@ -61,7 +65,7 @@ def depths(graph: Graph, folding: Folding) -> dict[str, int]:
     Returns
     -------
     Depth in beats of the producer, by tensor, or by ``tensor@node`` for each reader of a tensor that several read. Graph
-    inputs with one reader and graph outputs have none.
+    inputs with one reader and graph outputs have none. Where constant logic follows constant logic the depth is 0: no FIFO.
 
     Raises
     ------
@@ -75,7 +79,7 @@ def depths(graph: Graph, folding: Folding) -> dict[str, int]:
     run = Run(network(graph, folding, _in_producer_beats(net, beats)), pace=interval)
     if run.play(_MOST_FRAMES, until_settled=True) and run.ends()[-1] - run.ends()[-2] == interval:
         beats = {buffer.reader.key: run.needed(buffer) for buffer in run.net.buffers}
-    return _in_producer_beats(net, beats)
+    return {**dict.fromkeys(wires(graph, folding), 0), **_in_producer_beats(net, beats)}
 
 
 def _in_producer_beats(net: Network, beats: Mapping[str, int]) -> dict[str, int]:

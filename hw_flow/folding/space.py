@@ -47,8 +47,9 @@ class Space:
     def __init__(self, graph: Graph, fixed: Mapping[str, NodeFolding], budget: Budget | None = None, *,
                  lean: bool = False) -> None:
         from hw_flow.cost import edge_resources, node_resources
+        from hw_flow.rtl.edges import direct
 
-        self.graph, self.edge_cost, self.lean = graph, edge_resources, lean
+        self.graph, self.edge_cost, self.direct, self.lean = graph, edge_resources, direct, lean
         self.budget = budget or Budget()
         self.choices: list[list[NodeFolding]] = []
         self.costs: list[Costs] = []
@@ -101,7 +102,7 @@ class Space:
             found += known[own]
             for index, name in enumerate(node.inputs):
                 producer = self.graph.producer(name)
-                if producer is not None:
+                if producer is not None and not self.direct(self.graph, producer, plan[producer.name], node, own):
                     found += self._edge_price(output_lanes(producer, plan[producer.name]), input_lanes(node, own, index),
                                               self.graph.tensors[name].width)
         return found
@@ -185,6 +186,8 @@ class Space:
             for b, right in enumerate(own):
                 if index == 0 and not coupled(self.graph, producer, left, node, right):
                     table[a, b, 0] = inf
+                    continue
+                if self.direct(self.graph, producer, left, node, right):
                     continue
                 lanes = output_lanes(producer, left), input_lanes(node, right, index)
                 if lanes not in known:

@@ -24,11 +24,11 @@ _DIRECT_TABLE_DEPTH = 256
 _FLAT_BITS = 2
 # Products of wider operands go to DSP blocks: a LUT product of two 5-bit operands costs about 45 LUTs.
 _LUT_PRODUCT_BITS = 4
-# Bits of a code that one LUT makes a bit of the level of.
-_CODE_BITS = 6
+# Inputs of a LUT: bits of a code whose level it makes a bit of, or of a small row of constants.
+_LUT_INPUTS = 6
 # Bits that the sums of a chain of shifts grow by, on average: 0, 1, 2 and 2.
 _CHAIN_GROWTH = 1.25
-# Matrices of more weights other than 0 become constant logic only where that is asked for: synthesis takes tens of minutes.
+# Matrices of more weights in sums become constant logic only where that is asked for: synthesis takes tens of minutes.
 _CONSTANT_WEIGHTS = 8192
 
 
@@ -42,12 +42,18 @@ def constant_logic(node: Node, folding: NodeFolding, graph: Graph) -> bool:
         return folding.style == "constant"
     if not unfolded_fully(node, folding, graph) or folding.res_type == "dsp":
         return False
-    if isinstance(node, MVAU) and np.count_nonzero(node.weights) > _CONSTANT_WEIGHTS:
+    if isinstance(node, MVAU) and summed_weights(node, graph) > _CONSTANT_WEIGHTS:
         return False
     from hw_flow.cost import node_resources  # which imports this module
 
     constant, general = (node_resources(node, replace(folding, style=style), graph).price for style in ("constant", "memory"))
     return constant < general
+
+
+def summed_weights(node: MVAU, graph: Graph) -> int:
+    """Weights of ``node`` that sums are made of: none of them 0, none in a row of so few inputs that a LUT takes them all."""
+    counts = np.count_nonzero(node.weights, axis=1)
+    return int(counts[counts * graph.input_of(node).width > _LUT_INPUTS].sum())
 
 
 def weight_style(folding: NodeFolding, words: int, width: int) -> Style:
@@ -63,7 +69,7 @@ def coded_weights(folding: NodeFolding, shape: tuple[int, ...], width: int, bits
     Where the smaller memory saves more than the tables of all lanes take: a 6-input LUT for each bit, as measured.
     """
     words, lanes = shape
-    if words < 2 or bits >= width or bits > _CODE_BITS:
+    if words < 2 or bits >= width or bits > _LUT_INPUTS:
         return False
     return _memory_price(folding, words, lanes * bits) + lanes * width < _memory_price(folding, words, lanes * width)
 
@@ -124,7 +130,9 @@ def multiplier(folding: NodeFolding, act_width: int, weight_width: int) -> Liter
 def shifted_weights(folding: NodeFolding, act_width: int, weight_width: int, code_bits: int, dsps: float) -> bool:
     """Whether weights that are powers of two, as codes of ``code_bits`` bits, shift their inputs (``bw_dot_shift``).
 
-    Where that is cheaper than to multiply by ``weight_width`` bits, with ``dsps`` DSP blocks a product or in LUTs.
+    Where that is cheaper than to multiply by ``weight_width`` bits, with ``dsps`` DSP blocks a product or in LUTs. Measured by
+    benchmarks/codebooks.py: 16 products with UINT4 inputs, whole unit, take 487 LUTs with POW3 and 728 with INT4, its grid, and
+    698 with POW4 and 1,239 with INT8. Inputs of a bit or two have bit planes that are cheaper than what shifts.
     """
     if folding.res_type == "dsp":
         return False

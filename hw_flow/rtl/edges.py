@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hw_flow.errors import FlowError
-from hw_flow.folding import Folding, input_lanes, output_lanes
+from hw_flow.folding import Folding, NodeFolding, input_lanes, node_cycles, output_lanes, unfolded_fully
 from hw_flow.ir import VVAU, Graph, Node, Pool, SlidingWindow, Tensor
+from hw_flow.rtl.choose import constant_logic
 from hw_flow.rtl.names import Namer
 from hw_flow.rtl.wrappers import Module, dwc_module, fifo_module
 
 OUTPUT = "output"
+# Streams in a row that ready may pass through in one cycle: about a LUT each.
+_READY_UNITS = 8
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,46 @@ def written_lanes(graph: Graph, folding: Folding, tensor: str) -> int:
         return output_lanes(producer, folding[producer.name])
     consumers = graph.consumers(tensor)
     return input_lanes(consumers[0], folding[consumers[0].name]) if consumers else 1
+
+
+def direct(graph: Graph, producer: Node, theirs: NodeFolding, node: Node, own: NodeFolding) -> bool:
+    """Whether nothing need stand between two nodes: both are constant logic that takes a frame in one beat, in a graph without
+    branches. Their pipelines then move as one, a frame in every cycle, and ready passes through both.
+    """
+    return (unfolded_fully(producer, theirs, graph) and unfolded_fully(node, own, graph) and _is_chain(graph)
+            and node_cycles(producer, theirs, graph) == node_cycles(node, own, graph) == 1
+            and constant_logic(producer, theirs, graph) and constant_logic(node, own, graph))
+
+
+def wired(graph: Graph, folding: Folding, tensor: str) -> bool:
+    """Whether the lone reader of ``tensor`` follows its producer `direct`; a FIFO is placed there only if a depth is given."""
+    producer, consumers = graph.producer(tensor), graph.consumers(tensor)
+    return (producer is not None and len(consumers) == 1
+            and direct(graph, producer, folding[producer.name], consumers[0], folding[consumers[0].name]))
+
+
+def wires(graph: Graph, folding: Folding) -> tuple[str, ...]:
+    """Tensors that get no FIFO: those `wired`, but for the narrowest of each ``_READY_UNITS`` in a row, where one cuts ready."""
+    found: list[str] = []
+    passed: list[str] = []  # since ready was last cut
+    for node in graph:
+        tensor = node.outputs[0]
+        if not wired(graph, folding, tensor):
+            passed = []
+            continue
+        found.append(tensor)
+        passed.append(tensor)
+        if len(passed) == _READY_UNITS:
+            narrowest = min(passed, key=lambda name: graph.tensors[name].width * graph.tensors[name].elements)
+            found.remove(narrowest)
+            passed = passed[passed.index(narrowest) + 1:]
+    return tuple(found)
+
+
+@lru_cache(maxsize=16)
+def _is_chain(graph: Graph) -> bool:
+    return all(len(node.inputs) == 1 for node in graph) and all(
+        len(graph.consumers(tensor)) + (tensor in graph.outputs) <= 1 for tensor in graph.tensors)
 
 
 def check_edges(graph: Graph, folding: Folding) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from hw_flow.rtl.constant.netlist import Bit, Chain, Netlist, Op, Table
 
+_NAMES = 16  # on a line of a long list
+
 
 @dataclass(frozen=True)
 class Pipeline:
@@ -108,7 +110,7 @@ class _Writer:
         body += self._output()
         used = {signal for op in self.ops for signal in op.inputs} | {bit.signal for bit in self.outputs}
         waste = ["rst_ni", *(name for signal, name in self.names.items() if signal not in used), *self.unused]
-        return [*body, "", "  logic unused;", f"  assign unused = &{{1'b0, {', '.join(waste)}}};"]
+        return [*body, "", "  logic unused;", f"  assign unused = &{{1'b0, {_wrapped(waste)}}};"]
 
     def _read(self, bit: Bit, stage: int) -> str:
         if bit.constant is not None:
@@ -162,13 +164,19 @@ class _Writer:
         reads = [f"q{stage}[{places[bit]}]" if lines and bit.constant is None else self._read(bit, 0) for bit in self.outputs]
         if not lines:
             self.unused += ["clk_i", "en_i"]
-        return [*lines, f"  assign y_o = {{{', '.join(reversed(reads))}}};"]
+        return [*lines, f"  assign y_o = {{{_wrapped(reads[::-1])}}};"]
+
+
+def _wrapped(names: Sequence[str]) -> str:
+    """``names`` with commas, some a line: Verilator refuses lines of many thousand words."""
+    lines = [", ".join(names[first:first + _NAMES]) for first in range(0, len(names), _NAMES)]
+    return ",\n    ".join(lines)
 
 
 def _flip_flops(name: str, values: Sequence[str], stage: int) -> list[str]:
     """A register; every second one with a reset, which keeps waiting bits out of shift registers made of LUTs."""
     lines = [f"  logic [{len(values) - 1}:0] {name};", "  always_ff @(posedge clk_i) begin"]
-    joined = f"{{{', '.join(reversed(values))}}}"
+    joined = f"{{{_wrapped(values[::-1])}}}"
     if stage % 2:
         return [*lines, f"    if (en_i) {name} <= {joined};", "  end"]
     return [*lines, f"    if (!rst_ni) {name} <= '0;", f"    else if (en_i) {name} <= {joined};", "  end"]

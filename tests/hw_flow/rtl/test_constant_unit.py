@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw_flow import fifo
 from hw_flow.errors import FlowError
-from hw_flow.fifo.performance import predict
+from hw_flow.fifo import predict
 from hw_flow.folding import FoldingPlan, NodeFolding, levels_at, pipelined
 from hw_flow.folding.values import Style
-from hw_flow.ir import MVAU, Graph, Tensor, Thresholds
+from hw_flow.ir import MVAU, Graph, Tensor, Thresholding, Thresholds
 from hw_flow.rtl.constant import unit_logic
 from hw_flow.rtl.emit import emit
 from hw_flow.rtl.lint import run_slang, run_verilator
@@ -99,6 +100,66 @@ def test_whole_network_unrolled(tmp_path: Path, pipelines: tuple[dict[str, int],
     assert result.streams[unit.ports[0].name].stalls == 0
     # The performance model knows the depth of the logic, whatever is asked for.
     assert predict(graph, folding, {}).latency_cycles == result.latency_cycles
+
+
+def _pixels(rng: np.random.Generator, pixels: int, neurons: int, classes: int) -> tuple[Graph, dict[str, NodeFolding]]:
+    """Pixels made one bit each, neurons of six of them, and ternary sums."""
+    first = np.zeros((neurons, pixels), dtype=np.int64)
+    for row in first:
+        row[rng.choice(pixels, 6, replace=False)] = rng.choice([-1, 1], 6)
+    last = rng.choice([-1, 0, 1], (classes, neurons))
+    tensors = {"x": Tensor("x", (pixels,), "UINT8"), "a": Tensor("a", (pixels,), "UINT1"), "b": Tensor("b", (neurons,), "UINT1"),
+               "y": Tensor("y", (classes,), "INT8")}
+    steps = [Thresholds(rng.integers(low, high, (count, 1)), np.zeros(count, dtype=bool), 0)
+             for low, high, count in ((1, 256, pixels), (-3, 4, neurons))]
+    graph = Graph("pixels", (
+        Thresholding(name="Thresholding_0", inputs=("x",), outputs=("a",), thresholds=steps[0]),
+        MVAU(name="MVAU_0", inputs=("a",), outputs=("b",), weights=first, weight_dtype="TERNARY", acc_dtype="INT4",
+             thresholds=steps[1]),
+        MVAU(name="MVAU_1", inputs=("b",), outputs=("y",), weights=last, weight_dtype="TERNARY", acc_dtype="INT8"),
+    ), tensors, ("x",), ("y",))
+    return graph, {"Thresholding_0": NodeFolding(pixels), "MVAU_0": NodeFolding(neurons, pixels),
+                   "MVAU_1": NodeFolding(classes, neurons)}
+
+
+def test_nothing_stands_between_unrolled_units(tmp_path: Path) -> None:
+    graph, folding = _pixels(np.random.default_rng(28), 60, 20, 4)
+    depths = fifo.depths(graph, folding)
+    assert depths == {"a": 0, "b": 0}
+    assert fifo.completes(graph, folding, depths).done
+    unit = graph_unit("pixels", graph, folding, tmp_path, depths)
+    result = check_all(bundle([unit], tmp_path), [unit], {"pixels": "UINT8"}, 28, FRAMES)
+    found = fifo.predict(graph, folding, depths)
+    assert (found.interval_cycles, found.latency_cycles) == (result.interval_cycles, result.latency_cycles)
+    assert found.interval_cycles == 1
+    assert result.streams[unit.ports[0].name].stalls == 0
+    stages = [unit_logic(node, graph, folding[node.name]).pipeline.stages for node in graph]  # type: ignore[arg-type]
+    assert found.latency_cycles == sum(stages) + 1 + 1  # the output register, and the cycle itself
+
+
+def test_a_depth_that_is_asked_for(tmp_path: Path) -> None:
+    graph, folding = _pixels(np.random.default_rng(29), 12, 5, 3)
+    without, one = (emit(graph, folding, depths, tmp_path / str(len(depths)), "net") for depths in ({}, {"b": 4}))
+    assert [instance.kind for instance in without.instances] == ["thresholding", "mvau", "mvau"]
+    assert [instance.kind for instance in one.instances] == ["thresholding", "mvau", "fifo", "mvau"]
+    assert fifo.predict(graph, folding, {"b": 4}).latency_cycles == 1 + fifo.predict(graph, folding, {}).latency_cycles
+    folded = {**folding, "MVAU_1": NodeFolding(1, 5)}
+    assert fifo.depths(graph, folded)["a"] == 0
+    assert fifo.depths(graph, folded)["b"] >= 2
+
+
+def test_ready_passes_through_eight_streams_at_most() -> None:
+    widths = (6, 5, 5, 4, 5, 5, 3, 5, 5, 5, 5, 4)
+    tensors = {f"t{index}": Tensor(f"t{index}", (width,), "UINT1") for index, width in enumerate(widths)}
+    nodes = [MVAU(name=f"MVAU_{index}", inputs=(f"t{index}",), outputs=(f"t{index + 1}",),
+                  weights=np.ones((mh, mw), dtype=np.int64),
+                  weight_dtype="UINT1", acc_dtype="UINT4", thresholds=Thresholds(np.array([[2]]), np.array([False]), 0))
+             for index, (mw, mh) in enumerate(pairwise(widths))]
+    graph = Graph("long", tuple(nodes), tensors, ("t0",), ("t11",))
+    folding = {node.name: NodeFolding(node.mh, node.mw, style="constant") for node in nodes}
+    depths = fifo.depths(graph, folding)
+    assert [name for name, depth in depths.items() if depth] == ["t6"]  # the narrowest
+    assert fifo.predict(graph, folding, depths).interval_cycles == 1
 
 
 def test_pipelines_that_a_folding_asks_for() -> None:
