@@ -12,7 +12,7 @@ from hw_flow.backends.finn.inside import legal
 from hw_flow.backends.finn.inside.edges import host_edges
 from hw_flow.backends.finn.inside.explain import unconverted
 from hw_flow.backends.finn.inside.prepare import classified, declared, four_axes, one_frame, spelled_out
-from hw_flow.backends.finn.inside.rounding import exact_thresholds
+from hw_flow.backends.finn.inside.rounding import exact_thresholds, single_precision
 from hw_flow.backends.finn.request import Request
 
 Step = Callable[[Any], Any]
@@ -61,7 +61,7 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
             continue
         left = unconverted(converted)
         if not left:
-            return finn.step_create_dataflow_partition(converted, cfg)
+            return finn.step_create_dataflow_partition(single_precision(converted), cfg)
         tried.append((converted, left))
     raise ConversionError(next((left[0] for converted, left in tried if converted is not None), tried[0][1][0]))
 

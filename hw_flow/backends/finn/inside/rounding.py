@@ -17,6 +17,8 @@ import numpy as np
 _STEPS = ((-1.0, False), (-1.0, True), (-0.5, False), (-0.5, True), (0.0, False))
 # "Just above", of a quantisation step: less than the distance of float32 values at half a step and more.
 _ABOVE = 2.0**-25
+# Operators with thresholds among their constants, before and after FINN makes hardware of them.
+_THRESHOLDED = ("MultiThreshold", "Thresholding", "MVAU", "VVAU")
 
 
 def boundaries(rounding: Callable[[np.ndarray], np.ndarray], lowest: int, count: int) -> np.ndarray:
@@ -43,6 +45,17 @@ def exact_thresholds() -> Iterator[None]:
     finally:
         for kind, own in kept.items():
             kind._calculate_thresholds = own
+
+
+def single_precision(model: Any) -> Any:
+    """``model`` with float64 thresholds as the least float32 values that are not below: float32 inputs reach the same ones."""
+    for node in model.graph.node:
+        for name in node.input[1:] if node.op_type in _THRESHOLDED else ():
+            values = model.get_initializer(name)
+            if values is not None and values.dtype == np.float64:
+                rounded = values.astype(np.float32)
+                model.set_initializer(name, np.where(rounded < values, np.nextafter(rounded, np.float32(np.inf)), rounded))
+    return model
 
 
 def _replaced(own: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.general.quant import resolve_rounding_mode
 
 from hw_flow import api
 from hw_flow.backends.finn.environment import check_environment
-from hw_flow.backends.finn.inside.rounding import boundaries
+from hw_flow.backends.finn.inside.rounding import boundaries, single_precision
 from hw_flow.backends.finn.located import first_difference
 from hw_flow.errors import FlowError
 from hw_flow.frontend import compile_qonnx
@@ -30,6 +31,7 @@ from pathlib import Path
 from hw_flow.backends.finn.inside.start import start
 start(Path(sys.argv[2]))
 from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
+from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.cleanup import cleanup_model
 from hw_flow.backends.finn.inside.rounding import exact_thresholds
@@ -124,3 +126,19 @@ def test_no_frame_differs(tmp_path):
     build = api.build(tiny(tmp_path / "tiny.onnx"), tmp_path / "b", backend="finn", target_cycles=12)
     verdict = api.simulate(build, samples=400, profile="fast").comparison
     assert (verdict.bit_exact, verdict.ties) == (True, 0)
+
+
+def test_single_precision_reaches_the_same():
+    """Float32 values compare with the rounded thresholds as with the float64 ones."""
+    rng = np.random.default_rng(1)
+    exact = np.concatenate([rng.normal(size=50), 0.5 + np.arange(4) + 2.0**-25 * np.asarray([0, 1, 0, 1]), [0.1, -0.1]])
+    value = helper.make_tensor_value_info
+    node = helper.make_node("MultiThreshold", ["x", "t"], ["y"], domain="qonnx.custom_op.general", out_dtype="UINT8")
+    graph = helper.make_graph([node], "t", [value("x", TensorProto.FLOAT, [1, 1])], [value("y", TensorProto.FLOAT, [1, 1])])
+    model = ModelWrapper(helper.make_model(graph))
+    model.set_initializer("t", exact[None])
+    found = single_precision(model).get_initializer("t")[0]
+    assert found.dtype == np.float32
+    near = exact.astype(np.float32)
+    x = np.concatenate([near, np.nextafter(near, np.float32(-9)), np.nextafter(near, np.float32(9))])[:, None]
+    np.testing.assert_array_equal(x >= found, x.astype(np.float64) >= exact)
