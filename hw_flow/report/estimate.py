@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hw_flow.errors import FlowError
 from hw_flow.report.align import FIFOS_AND_CONVERTERS
 from hw_flow.report.folder import Subject
 from hw_flow.report.schema import Figure
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hw_flow.folding import Folding, NodeFolding
     from hw_flow.ir import Graph, Node
 
-_NO_HLS4ML = ("hls4ml states no costs before an HLS compiler has run; build its project, and give the csynth.xml of that run to "
+_NO_HLS4ML = ("hls4ml states no LUTs before an HLS compiler has run; build its project, and give the csynth.xml of that run to "
               "`bitwright compare`")
 
 
@@ -150,8 +151,22 @@ def _without(names: list[str]) -> str:
     return f", without {', '.join(names[:3])}{more}" if names else ""
 
 
-def _hls4ml(_graph: Graph, _plan: Folding) -> BackendEstimate:
-    return BackendEstimate(status="unavailable", reason=_NO_HLS4ML)
+def _hls4ml(graph: Graph, plan: Folding) -> BackendEstimate:
+    """Cycles by hls4ml's reuse factors, chosen for as many multipliers as ``plan`` has; its refusal where it has no layer."""
+    from hw_flow.backends.hls4ml.estimate import rows
+
+    try:
+        found = rows(graph, plan)
+    except FlowError as error:
+        return BackendEstimate(status="unavailable", reason=str(error))
+    layers = {name: {"cycles": row.cycles, "macs": row.macs, "weights": row.weights} for name, row in found.items()}
+    total = {"interval_cycles": max((row.cycles for row in found.values()), default=None)}
+    factors = ", ".join(f"{name} {row.reuse_factor}" for name, row in list(found.items())[:8])
+    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    return _made("model", total, layers, [
+        f"reuse factors with at least the multipliers of this folding: {factors}{more}",
+        "the interval is the least that reuse factors and positions allow; of three real csynth reports at reuse factors 1, 2 and "
+        "4 two have it and the third takes 7 cycles in place of 4", _NO_HLS4ML])
 
 
 _BACKENDS: Mapping[str, Callable[[Graph, Folding], BackendEstimate]] = {"rtl": by_model, "finn": _finn, "hls4ml": _hls4ml}

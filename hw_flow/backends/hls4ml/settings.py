@@ -126,7 +126,7 @@ def check(settings: HlsSettings, netlist: Netlist) -> None:
         if strategy == "resource_unrolled" and (reuse == 1 or ("Conv" in layer.kind and settings.io_type == "io_parallel")):
             raise FlowError(f"{layer.name}: hls4ml would not unroll it (reuse factor {reuse}, {settings.io_type}); use "
                             "'resource', or a reuse factor above 1, and io_stream for a convolution")
-        if strategy.startswith("resource") and not _legal(layer, reuse):
+        if strategy.startswith("resource") and not legal(layer, reuse):
             raise FlowError(f"{layer.name}: reuse factor {reuse} is illegal for a matrix of {_sizes(layer)}; "
                             f"legal are {_choices(layer)}")
 
@@ -136,7 +136,7 @@ def _sizes(layer: Layer) -> str:
     return f"{layer.matrix[0]} inputs and {layer.matrix[1]} outputs"
 
 
-def _legal(layer: Layer, reuse: int) -> bool:
+def legal(layer: Layer, reuse: int) -> bool:
     """hls4ml's rule: the multipliers divide the outputs evenly, and the factor divides the products."""
     assert layer.matrix is not None
     inputs, outputs = layer.matrix
@@ -147,5 +147,5 @@ def _legal(layer: Layer, reuse: int) -> bool:
 
 def _choices(layer: Layer) -> str:
     assert layer.matrix is not None
-    found = [str(factor) for factor in range(1, layer.matrix[0] * layer.matrix[1] + 1) if _legal(layer, factor)]
+    found = [str(factor) for factor in range(1, layer.matrix[0] * layer.matrix[1] + 1) if legal(layer, factor)]
     return ", ".join(found if len(found) <= 24 else [*found[:16], "...", *found[-3:]])

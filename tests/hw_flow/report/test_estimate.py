@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from hw_flow.cli.entry import run
 from hw_flow.errors import FlowError
 from hw_flow.report.align import FIFOS_AND_CONVERTERS
 from hw_flow.report.estimate import Estimates, estimate, subjects
-from tests.hw_flow.tiny import tiny
+from hw_flow.synth.parsers import parse
+from tests.hw_flow.tiny import tiny, tiny_folding
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +31,7 @@ def result(model: Path) -> Estimates:
 def test_every_back_end_has_an_answer(result: Estimates) -> None:
     assert list(result.backends) == ["rtl", "finn", "hls4ml"]
     assert {name: (own.status, own.source) for name, own in result.backends.items()} == {
-        "rtl": ("ok", "model"), "finn": ("ok", "finn-formula"), "hls4ml": ("unavailable", None)}
-    assert str(result.backends["hls4ml"].reason).startswith("hls4ml states no costs before an HLS compiler has run; build its")
+        "rtl": ("ok", "model"), "finn": ("ok", "finn-formula"), "hls4ml": ("ok", "model")}
     assert result.seconds < 60
 
 
@@ -62,9 +63,28 @@ def test_finn_s_formula_has_the_interval_of_its_slowest_node(result: Estimates) 
     assert own.notes[0] == "the published formulas' figures, not a run of FINN; FIFOs and width converters are in none of them"
 
 
+def test_hls4ml_s_interval_is_that_of_its_legal_reuse_factors(model: Path, tmp_path: Path) -> None:
+    own = estimate(model, BuildOptions(folding=tiny_folding(tmp_path / "folding.json"))).backends["hls4ml"]
+    # 8 x 6 in at most 12 cycles: 12 is illegal there, 8 is not.
+    assert {name: row["cycles"].value for name, row in own.layers.items()} == {"MVAU_0": 8, "MVAU_1": 12}
+    assert own.total["interval_cycles"].value == 12
+    assert set(own.total) == {"interval_cycles"}
+    assert own.notes[0] == "reuse factors with at least the multipliers of this folding: MVAU_0 8, MVAU_1 12"
+
+
+def test_what_real_reports_say_of_reuse_factors_and_intervals() -> None:
+    data = os.environ.get("BITWRIGHT_DATA")
+    if data is None:
+        pytest.skip("BITWRIGHT_DATA is not set")
+    folder = Path(data) / "reports" / "06_hls4ml_2017_reuse_1_2_4"
+    intervals = {factor: parse(next(folder.glob(f"*reuse{factor}__*__myproject_csynth.xml"))).total["interval_cycles"].value
+                 for factor in (1, 2, 4)}
+    assert intervals == {1: 1, 2: 2, 4: 7}
+
+
 def test_estimates_can_be_compared(result: Estimates) -> None:
     assert [(subject.name, [report.stage for report in subject.reports]) for subject in subjects(result)] == [
-        ("rtl", ["estimate"]), ("finn", ["estimate"])]
+        ("rtl", ["estimate"]), ("finn", ["estimate"]), ("hls4ml", ["estimate"])]
 
 
 def test_the_verb(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +94,7 @@ def test_the_verb(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["estimate", str(model), "--target-cycles", "12"]) == 0
     text = capsys.readouterr().out
     assert "finn-formula" in text
-    assert "hls4ml: unavailable, hls4ml states no costs" in text
+    assert "hls4ml states no LUTs before an HLS compiler has run" in text
 
 
 def test_a_missing_model_is_told(tmp_path: Path) -> None:

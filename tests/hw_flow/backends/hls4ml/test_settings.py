@@ -31,11 +31,11 @@ def test_illegal_reuse_factor_is_refused_with_the_legal_ones(tmp_path: Path) -> 
 def test_legal_reuse_factors_are_those_of_hls4ml() -> None:
     backend = pytest.importorskip("hls4ml.backends").get_backend("Vitis")
     from hw_flow.backends.hls4ml.netlist import Layer
-    from hw_flow.backends.hls4ml.settings import _legal
+    from hw_flow.backends.hls4ml.settings import legal
 
     for inputs, outputs in ((8, 6), (9, 4), (7, 13), (27, 16), (64, 1)):
         layer = Layer("l", "Dense", (), (outputs,), matrix=(inputs, outputs))
-        ours = [factor for factor in range(1, inputs * outputs + 1) if _legal(layer, factor)]
+        ours = [factor for factor in range(1, inputs * outputs + 1) if legal(layer, factor)]
         assert ours == backend.get_valid_reuse_factors(inputs, outputs)
 
 
