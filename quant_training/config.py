@@ -73,8 +73,8 @@ class TrainConfig(BaseModel):
     output: Path | None = None
     epochs: int = Field(default=30, ge=1)
     batch_size: int = Field(default=256, ge=2)
-    learning_rate: float = Field(default=0.01, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
+    learning_rate: float = Field(default=0.01, gt=0, allow_inf_nan=False)
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
     loss: Literal["cross_entropy", "squared_hinge"] = "cross_entropy"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)

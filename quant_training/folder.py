@@ -52,6 +52,25 @@ def snapshot(output: Path, key: str, config: TrainConfig) -> Path:
     return path
 
 
+def readable(path: Path) -> str:
+    """``path`` of a snapshot that can be carried on.
+
+    Raises
+    ------
+    TrainingError : it is damaged.
+    """
+    import torch
+
+    try:
+        whole = "bitwright" in torch.load(path, map_location="cpu", weights_only=True)
+        reason = "not a snapshot of a training"
+    except Exception as error:  # noqa: BLE001 - broken files raise anything from EOFError to struct.error
+        whole, reason = False, f"{type(error).__name__}"
+    if not whole:
+        raise TrainingError(f"{path}: damaged ({reason}); remove it to begin this training again")
+    return str(path)
+
+
 def finished(output: Path, key: str) -> dict[str, Any] | None:
     """Metrics of the complete run ``key`` in ``output``; None if there is no such run."""
     try:

@@ -23,6 +23,8 @@ def read_mapping(path: Path, wanted: str, keys: str) -> dict[Any, Any]:
         values = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
         raise TrainingError(f"{path}: no such file; give {wanted}") from error
+    except RecursionError as error:
+        raise TrainingError(f"{path}: cannot be read as YAML: nested too deeply") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TrainingError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):

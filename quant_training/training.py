@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from quant_training.config import TrainConfig
 from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
-from quant_training.folder import RESUME, data_settings, finished, run_key, snapshot
+from quant_training.folder import RESUME, data_settings, finished, readable, run_key, snapshot
 
 if TYPE_CHECKING:
     import torch
@@ -167,17 +169,32 @@ def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | No
                 enable_checkpointing=snapshot is not None, enable_progress_bar=False, enable_model_summary=False,
                 num_sanity_val_steps=0, limit_val_batches=0,
             )
-            resume = str(snapshot) if snapshot is not None and snapshot.exists() else None
+            resume = readable(snapshot) if snapshot is not None and snapshot.exists() else None
             # Convolutions are up to a third faster so, and everything else as fast.
             _lay_out(model, torch.channels_last)
             model.train()
-            trainer.fit(module, ckpt_path=resume, weights_only=True)
+            with _interruptible(trainer):
+                trainer.fit(module, ckpt_path=resume, weights_only=True)
         finally:
             torch.set_num_threads(threads)
             _lay_out(model, torch.contiguous_format)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     return module
+
+
+@contextmanager
+def _interruptible(trainer: Trainer) -> Iterator[None]:
+    """Pass Ctrl-C on: Lightning ends the process and leaves the signal ignored."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from stop
+        raise
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, handler)
 
 
 def _lay_out(model: Network, order: torch.memory_format) -> None:

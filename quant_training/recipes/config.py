@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from quant_training.config import DataConfig, TrainConfig
 from quant_training.distillation import DistilConfig
@@ -15,7 +17,7 @@ from quant_training.lowrank.network import LowRankConfig
 from quant_training.pruning.config import PruneConfig
 from quant_training.recipes.learning import LearnConfig
 from quant_training.recipes.plugins import Plugins
-from quant_training.settings import read_mapping
+from quant_training.settings import one_line, read_mapping
 
 KINDS = ("pretrain", "distil", "prune", "lower", "low_rank", "learn_bits", "finetune", "calibrate")
 _KEYS = ("name", "data", "model", "training", "stages", "robustness")
@@ -24,14 +26,31 @@ _TRAINING = tuple(
     name for name in TrainConfig.model_fields
     if name not in ("model", "bits", "data", "output", "start", "resume", "keep", "progress", "checkpoint_seconds")
 )
-_CALIBRATION = ("ranges", "percentile", "equalised")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class CalibrateConfig(BaseModel):
+    """Settings of `post_training`; those that are not given are its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ranges: Literal["mse", "percentile", "max"] = "mse"
+    percentile: float = Field(default=99.9, gt=50, le=100)
+    equalised: bool = False
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise TrainingError(one_line("calibration", error, CalibrateConfig)) from error
+
+
 _OWN: Mapping[str, tuple[str, ...]] = {
     "pretrain": ("bits",), "distil": ("bits", "model", "teacher", *DistilConfig.model_fields),
     "prune": ("teacher", *PruneConfig.model_fields), "lower": ("bits", "teacher"),
     "low_rank": ("teacher", *LowRankConfig.model_fields), "finetune": ("teacher",),
-    "learn_bits": ("bits", "teacher", *LearnConfig.model_fields), "calibrate": ("bits", *_CALIBRATION),
+    "learn_bits": ("bits", "teacher", *LearnConfig.model_fields), "calibrate": ("bits", *CalibrateConfig.model_fields),
 }
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -45,8 +64,8 @@ class Stage:
     bits : types of its result; None: as they are.
     model : another network for the student of a distillation; None: the same.
     teacher : name of the stage whose network teaches; None: no teacher (for ``distil`` the first stage).
-    technique : settings of the technique: a `DistilConfig`, `PruneConfig`, `LowRankConfig` or `LearnConfig`, what a caller's kind
-        has, or those of a calibration.
+    technique : settings of the technique: a `DistilConfig`, `PruneConfig`, `LowRankConfig`, `LearnConfig` or
+        `CalibrateConfig`, or what a caller's kind has.
     training : settings of its training that differ from the recipe's.
     """
 
@@ -111,8 +130,10 @@ class Recipe:
         stages = _stages(given, plugins or Plugins())
         settings = {"name": str(data)} if isinstance(data, str) else _mapping("data", data)
         config = TrainConfig(data=settings)
-        return cls(str(values.get("name", "recipe")), config.data, values.get("model", "digits"), training, stages,
-                   bool(values.get("robustness", False)))
+        robustness = values.get("robustness", False)
+        if not isinstance(robustness, bool):
+            raise TrainingError(f"recipe: robustness is {robustness!r}; give true or false")
+        return cls(str(values.get("name", "recipe")), config.data, values.get("model", "digits"), training, stages, robustness)
 
 
 def _mapping(where: str, value: Any) -> dict[str, Any]:
@@ -169,7 +190,8 @@ def _stage(number: int, kind: str, values: dict[str, Any], earlier: list[str], p
         raise TrainingError(f"recipe: {where}: no earlier stage is named '{teacher}'; there are {', '.join(earlier) or 'none'}")
     if kind == "prune" and "seed" in own:
         values["seed"] = own["seed"]
-    makers: dict[str, Any] = {"distil": DistilConfig, "prune": PruneConfig, "low_rank": LowRankConfig, "learn_bits": LearnConfig}
+    makers: dict[str, Any] = {"distil": DistilConfig, "prune": PruneConfig, "low_rank": LowRankConfig, "learn_bits": LearnConfig,
+                              "calibrate": CalibrateConfig}
     makers |= {name: added.settings for name, added in plugins.stages.items()}
     try:
         technique = makers[kind](**own) if kind in makers else own

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from models import Network
 
 SUMMARY = "recipe.json"
+# What every row has, and the table shows.
+_ROW = {"stage", "test_accuracy", "weight_bits", "macs", "bit_operations", "sparsity", "seconds"}
 _DONE, _KEY, _TRAINING = "stage.json", "stage.key", "training"
 
 
@@ -55,7 +57,10 @@ def run_recipe(recipe: Recipe, output: Path, *, progress: bool = False, plugins:
     TrainingError : the data, a technique or a training fails; the stage is named, and what was done before it stays.
     """
     data = recipe.data.load()
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{output}: cannot be made ({error.strerror}); give another folder as output") from error
     digest = hashlib.sha256(_settings(recipe).encode())
     digest.update(data.train.integers.tobytes())
     digest.update(data.train.labels.tobytes())
@@ -99,6 +104,9 @@ def _done(folder: Path, key: str) -> Mapping[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise TrainingError(f"{folder / _DONE}: damaged ({error}); remove the folder to do the stage again") from error
+    if not (isinstance(done, dict) and isinstance(done.get("masked"), bool) and isinstance(done.get("row"), dict)
+            and done["row"].keys() >= _ROW):
+        raise TrainingError(f"{folder / _DONE}: damaged (figures are missing); remove the folder to do the stage again")
     return done
 
 

@@ -128,4 +128,4 @@ def _calibrate(work: Work) -> Network:
     if work.stage.bits is None:
         reestimate_norms(work.before, x)
         return work.before.eval()
-    return post_training(work.before, work.stage.bits, x, **work.stage.technique).eval()
+    return post_training(work.before, work.stage.bits, x, **work.stage.technique.model_dump(exclude_unset=True)).eval()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +185,16 @@ def test_plugins_add_stages_and_costs(tmp_path: Path) -> None:
             {"stages": ["pretrain", {"learn_bits": {"weights": False, "activations": False}}]},
             "recipe: stage 2 (learn_bits): learned bits: neither weights nor activations are learned; leave one of them out",
         ),
+        (
+            {"stages": ["pretrain", {"calibrate": {"percentile": "x"}}]},
+            "recipe: stage 2 (calibrate): calibration: percentile is 'x': input should be a valid number, unable to parse string "
+            "as a number",
+        ),
+        ({"stages": ["pretrain"], "robustness": "maybe"}, "recipe: robustness is 'maybe'; give true or false"),
+        (
+            {"stages": [{"pretrain": {"learning_rate": float("inf")}}]},
+            "recipe: stage 1 (pretrain): training settings: learning_rate is inf: input should be a finite number",
+        ),
         ({"stages": ["pretrain"], "training": 3}, "recipe: training is 3; give a mapping of settings"),
     ],
 )
@@ -212,6 +224,44 @@ def test_a_stage_that_fails_is_named(tmp_path: Path) -> None:
     assert str(error.value) == f"{tmp_path / 'other' / '01-pretrain'}: is not a stage of a recipe; give an empty folder as output"
 
 
+def test_damaged_notes_and_folders(tmp_path: Path) -> None:
+    recipe = Recipe.from_dict({**ALL, "stages": [{"pretrain": {"epochs": 1}}]})
+    run_recipe(recipe, tmp_path)
+    note = tmp_path / "01-pretrain" / "stage.json"
+    for text in ("[]", "{}", '{"row": {}, "masked": false}', '{"row": 3, "masked": false}'):
+        note.write_text(text)
+        with pytest.raises(TrainingError) as error:
+            run_recipe(recipe, tmp_path)
+        assert str(error.value) == f"{note}: damaged (figures are missing); remove the folder to do the stage again"
+    with pytest.raises(TrainingError) as error:
+        run_recipe(recipe, note / "below")
+    assert str(error.value) == f"{note / 'below'}: cannot be made (Not a directory); give another folder as output"
+
+
+def test_a_full_disk_and_a_damaged_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe.from_dict({**ALL, "stages": [{"pretrain": {"epochs": 2}}]})
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "weights.safetensors")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("models.checkpoint.write_tensors", full)
+        with pytest.raises(OSError, match="No space left"):
+            run_recipe(recipe, tmp_path)
+    snapshot = tmp_path / "01-pretrain" / "training" / "resume.ckpt"
+    for content in (b"", b"junk"):
+        snapshot.write_bytes(content)
+        with pytest.raises(TrainingError) as error:
+            run_recipe(recipe, tmp_path)
+        told = re.escape(f"stage 'pretrain': {snapshot}: damaged (") + r"\w+\); remove it to begin this training again"
+        assert re.fullmatch(told, str(error.value))
+    torch.save({"a": 1}, snapshot)
+    with pytest.raises(TrainingError, match=r"damaged \(not a snapshot of a training\)"):
+        run_recipe(recipe, tmp_path)
+    snapshot.unlink()
+    assert run_recipe(recipe, tmp_path).rows[0]["stage"] == "pretrain"
+
+
 def test_yaml(tmp_path: Path) -> None:
     file = tmp_path / "small.yaml"
     file.write_text("data: {name: digits, seed: 3}\nstages:\n  - pretrain: {bits: w8a8}\n")
@@ -221,3 +271,7 @@ def test_yaml(tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as error:
         Recipe.from_yaml(file)
     assert str(error.value) == f"{file}: is not a mapping; give data, model and stages"
+    file.write_text("stages: " + 3000 * "[" + 3000 * "]")
+    with pytest.raises(TrainingError) as error:
+        Recipe.from_yaml(file)
+    assert str(error.value) == f"{file}: cannot be read as YAML: nested too deeply"

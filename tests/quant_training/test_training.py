@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 import models
 from models import ACTIVATION_TYPES, WEIGHT_TYPES, BitConfig
 from quant_training import Dataset, TrainConfig, TrainingError, evaluate, load_dataset, run_training, train
-from quant_training.loop import Snapshot
+from quant_training.loop import QuantModule, Snapshot
 from quant_training.metrics import loss_of, predict
 
 SMALL: dict[str, Any] = {"model": {"preset": "digits", "hidden": [16]}, "progress": False, "batch_size": 128}
@@ -101,6 +102,17 @@ def test_a_loop_written_out_gives_the_same_weights(digits: Dataset) -> None:
             model.clip_weights()
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, found.state_dict()[name]), name
+
+
+def test_ctrl_c_is_passed_on(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(_: QuantModule) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(QuantModule, "on_train_epoch_start", pressed)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(models.build(SMALL["model"], "w4a4", seed=0), digits, TrainConfig(**SMALL, epochs=2))
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_finished_run_is_loaded(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
