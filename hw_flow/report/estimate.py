@@ -165,8 +165,8 @@ def _hls4ml(graph: Graph, plan: Folding) -> BackendEstimate:
     more = f" and {len(found) - 8} more" if len(found) > 8 else ""
     return _made("model", total, layers, [
         f"reuse factors with at least the multipliers of this folding: {factors}{more}",
-        "the interval is the least that reuse factors and positions allow; of three real csynth reports at reuse factors 1, 2 and "
-        "4 two have it and the third takes 7 cycles in place of 4", _NO_HLS4ML])
+        "the interval is the least that reuse factors and positions allow; of three real csynth reports at reuse factors 1, 2 "
+        "and 4 two have it and the third takes 7 cycles in place of 4", _NO_HLS4ML])
 
 
 _BACKENDS: Mapping[str, Callable[[Graph, Folding], BackendEstimate]] = {"rtl": by_model, "finn": _finn, "hls4ml": _hls4ml}

@@ -1,7 +1,7 @@
 """Cycles of an hls4ml project before its HLS compiler has run, from the reuse factors alone.
 
-A matrix with reuse factor R starts a product every R cycles (Duarte et al., JINST 13 P07027, 2018), and a stream of maps needs one
-for every position. Nothing else is known without the compiler: published formulas for its LUTs miss by factors.
+A matrix with reuse factor R starts a product every R cycles (Duarte et al., JINST 13 P07027, 2018), and a stream of maps needs
+one for every position. Nothing else is known without the compiler: published formulas for its LUTs miss by factors.
 """
 
 from __future__ import annotations

@@ -166,5 +166,5 @@ def test_a_tool_on_the_path_is_run_read_simulated_and_compared(tmp_path: Path, m
     assert performance["interval_cycles"].value == 2
     assert performance["interval_cycles"].source.startswith("verilator-")
     _written(tmp_path / "verilog", "vitis", width, -WEIGHTS)
-    with pytest.raises(FlowError, match="the tool's Verilog is not its C\\+\\+: frame 0, element \\d: "):
+    with pytest.raises(FlowError, match=r"the tool's Verilog is not its C\+\+: frame 0, element \d: "):
         api.synth(build, target="hls")
