@@ -4,7 +4,7 @@ Instances come from random designs of tests/ (so that all operators meet all fol
 is synthesised as `bitwright synth` does, its datapath and its memories apart. The coefficients in hw_flow/cost/coefficients.py
 are those of this table; a test compares them. The error is also given for instances left out of the fit, a tenth at a time.
 
-    python benchmarks/lut_model.py [--per-kind 4] [--jobs 2]
+    python benchmarks/lut_model.py [--per-kind 4] [--jobs 2] [--kinds MVAU.shift]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, zip_longest
@@ -79,6 +79,18 @@ def matrix(seed: int) -> tuple[Graph, Folding]:
     return graph, {"MVAU_0": replace(own, ram_style=str(rng.choice(["auto", "block", "distributed"])), res_type=kind)}  # type: ignore[arg-type]
 
 
+def powers(seed: int) -> tuple[Graph, Folding]:
+    """A folded matrix unit that shifts."""
+    rng = np.random.default_rng(seed)
+    builder = Builder(rng)
+    source = builder.input((int(rng.choice([16, 32, 48, 64])),), ("UINT4", "INT4", "UINT8", "UINT3")[seed % 4])
+    last = builder.matrix(source, int(rng.choice([8, 16, 32])), weights=("POW4", "POW3")[seed // 2 % 2],
+                          dtype=("UINT4", None)[seed % 2])
+    graph = builder.graph(last, name="powers")
+    own = NodeFolding(int(rng.choice([1, 2, 4])), int(rng.choice([2, 4, 8])), str(rng.choice(["block", "distributed"])), "lut")  # type: ignore[arg-type]
+    return graph, {"MVAU_0": own}
+
+
 def constant(seed: int) -> tuple[Graph, Folding]:
     """An unrolled matrix."""
     rng = np.random.default_rng(seed)
@@ -93,6 +105,8 @@ def constant(seed: int) -> tuple[Graph, Folding]:
 
 def designs() -> Iterator[tuple[Graph, Folding]]:
     """All graphs with their foldings."""
+    for seed in range(8):
+        yield powers(seed)
     for seed in range(40):
         yield matrix(seed)
     for seed in range(12):
@@ -125,6 +139,7 @@ def instances(graph: Graph, plan: Folding, directory: Path) -> Iterator[Part]:
             node = graph.node(instance.layer)
             counts = features(node, plan[node.name], graph)
             kind = next(name for name in counts if name.startswith("control.")).removeprefix("control.")
+            kind += ".shift" * ("shift" in counts)
         elif instance.layer in edges:
             kind, counts = edges[instance.layer]
         else:
@@ -132,13 +147,17 @@ def instances(graph: Graph, plan: Folding, directory: Path) -> Iterator[Part]:
         yield Part(kind, counts, jobs[instance.name], bank if memories else None, memories)
 
 
-def chosen(folder: Path, limit: int) -> list[Part]:
-    """At most ``limit`` different instances of a kind, kinds in turns."""
+def chosen(folder: Path, limit: int, only: Collection[str]) -> list[Part]:
+    """At most ``limit`` different instances of a kind, kinds in turns; of the kinds ``only``, or of all if that is empty."""
     kinds: dict[str, dict[str, Part]] = defaultdict(dict)
     for number, (graph, plan) in enumerate(designs()):
+        if only and all(len(kinds[kind]) == limit for kind in only):
+            break
         for part in instances(graph, plan, folder / str(number)):
+            if only and part.kind not in only:
+                continue
             own = kinds[part.kind]
-            if len(own) < (2 * limit if part.kind == "MVAU" else limit):
+            if len(own) < (2 * limit if part.kind == "MVAU" and not only else limit):
                 own.setdefault(repr(sorted(part.features.items())), part)
     return [part for part in chain.from_iterable(zip_longest(*(own.values() for own in kinds.values()))) if part is not None]
 
@@ -164,10 +183,10 @@ def left_out(samples: list[Sample]) -> list[float]:
     return errors
 
 
-def synthesised(limit: int, jobs: int) -> list[Sample]:
-    """All samples, by Yosys."""
+def synthesised(limit: int, jobs: int, only: Collection[str]) -> list[Sample]:
+    """The samples, by Yosys."""
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(jobs) as pool:
-        waiting = chosen(Path(name), limit)
+        waiting = chosen(Path(name), limit, only)
         begun, samples = time.monotonic(), []
         for number, sample in enumerate(pool.map(measure, waiting), 1):
             left = (time.monotonic() - begun) / number * (len(waiting) - number)
@@ -182,12 +201,16 @@ def main() -> int:
     parser.add_argument("--per-kind", type=int, default=4, help="instances of a kind, twice as many of MVAU (default 4)")
     parser.add_argument("--jobs", type=int, default=2, help="syntheses at a time (default 2)")
     parser.add_argument("--refit", action="store_true", help="fit the samples of the last run again, without synthesis")
+    parser.add_argument("--kinds", nargs="+", default=(), metavar="KIND", help="measure these alone; other samples stay")
     args = parser.parse_args()
-    if args.refit:
+    if args.refit or args.kinds:
         known = json.loads((RESULTS / "lut_model.json").read_text(encoding="utf-8"))
         samples, source = [Sample(**sample) for sample in known["data"]["samples"]], known["data"]["source"]
+        if args.kinds:
+            samples = [sample for sample in samples if sample.kind not in args.kinds]
+            samples += synthesised(args.per_kind, args.jobs, args.kinds)
     else:
-        samples, source = synthesised(args.per_kind, args.jobs), synth.yosys_version()
+        samples, source = synthesised(args.per_kind, args.jobs, ()), synth.yosys_version()
     fit = calibrate([(sample.features, sample.luts) for sample in samples])
     errors = left_out(samples)
     rows: list[list[object]] = []
@@ -205,7 +228,8 @@ def main() -> int:
          columns=["kernel", "instances", "mean error, %", "mean error where left out of the fit, %", "error of the sum, %"],
          rows=rows,
          notes=[f"LUTs of single instances, {source}, xc7, datapath and memories; random sizes, types, foldings.",
-                "`MVAU.constant` is an unrolled matrix, `fifo` and `dwc` what stands between nodes."],
+                "`MVAU.constant` is an unrolled matrix, `MVAU.shift` one with powers of two, `fifo` and `dwc` what stands between"
+                " nodes."],
          data={"source": source, "coefficients": coefficients, "samples": [asdict(sample) for sample in samples]})
     print(render())
     return 0
