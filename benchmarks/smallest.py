@@ -43,7 +43,7 @@ class Case:
     epochs: int
     fan_in: int = 6
     learning_rate: float = 0.01
-    alpha: float = 0.5
+    alpha: float = 0.0
 
     @property
     def name(self) -> str:
@@ -51,7 +51,7 @@ class Case:
         return f"{self.neurons}-{self.readout}"
 
 
-CASES = (Case(400, 100, 12), Case(1000, 200, 12), Case(1500, 300, 20), Case(2300, 430, 30))
+CASES = (Case(400, 100, 10), Case(1000, 200, 10), Case(1500, 300, 10), Case(2000, 390, 25))
 # Accuracy [%], LUTs: encoders of the inputs are included in none of them. Vivado's LUTs.
 PUBLISHED = (("NeuraLUT-Assemble (arXiv 2504.00592)", 97.9, 5070), ("TreeLUT-I", 96.6, 4478), ("TreeLUT-II", 96.0, 3499),
              ("DWN md, without encoders", 97.9, 1413), ("PolyLUT-Add HDR", 96.0, 14810), ("hls4ml, ternary", 95.0, 260092))
