@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ def code_table(integers: Tensor, name: str) -> Tensor:
         exponents = torch.arange(1 << (type_bits(name) - 1))
         sizes = torch.where(exponents == len(exponents) - 1, 0, 1 << exponents)
         return torch.cat([sizes, -sizes])
-    levels = integers.unique()
+    levels = torch.from_numpy(np.unique(integers.numpy()))
     spare = (1 << max(1, (len(levels) - 1).bit_length())) - len(levels)
     return torch.cat([levels, levels[-1:].expand(spare)])
 
