@@ -51,6 +51,10 @@ def test_our_estimate_is_that_of_the_model(model: Path, result: Estimates) -> No
     assert result.folding == {name: {"PE": each.pe, "SIMD": each.simd} for name, each in plan.items()}
     parts = sum(row["luts"].value for row in own.layers.values())
     assert abs(parts - own.total["luts"].value) <= len(own.layers)  # each is rounded
+
+
+def test_fifos_are_among_the_layers(model: Path, tmp_path: Path) -> None:
+    own = estimate(model, BuildOptions(folding=tiny_folding(tmp_path / "folding.json"))).backends["rtl"]
     assert own.layers[FIFOS_AND_CONVERTERS]["luts"].value > 0
 
 
