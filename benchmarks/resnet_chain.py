@@ -33,7 +33,7 @@ def main() -> int:
         # A tenth of a rank: 3.98 is the 4 of the textbook.
         missed |= goal is not None and (smaller < goal[0] - 0.1 or lost > goal[1])
         rows.append([
-            stage["stage"], f"{100 * stage['test_accuracy']:.2f}", f"{-lost:+.2f}", f"{smaller:.1f} x",
+            stage["stage"], f"{100 * stage['test_accuracy']:.2f}", f"{0 - lost:+.2f}", f"{smaller:.1f} x",
             f"{goal[0]:.0f} x, -{goal[1]:.0f}" if goal else "-",
             round(stage["weight_bits"] / 1000), round(stage["macs"] / 1e6, 2),
             f"{first['bit_operations'] / stage['bit_operations']:.1f} x"])
