@@ -105,7 +105,7 @@ def cooperate(
     """
     if not len(data.val):
         raise FlowError(f"cooperative pruning: {data.name} has no validation samples to judge by; set val_fraction above 0")
-    key = _key(model, data, config, tuning, meter)
+    key = _key(model, data, config, tuning, meter) + (" masked" if masked else "")
     run = _Run(data, config, tuning, directory, meter, steps or Steps(), key, masked)
     shown = progress or Silent()
     rounds = read_rounds(directory, run.key)

@@ -106,17 +106,17 @@ def _elements(model: Network, weights: list[Tensor], chosen: list[bool], config:
             count = int(score.numel() * (1 - _LEAST))
             value, place = score.flatten().topk(count, largest=False)
             candidates.append(value)
-            gains.append(torch.full((count,), worth[index], dtype=torch.float64))
-            places.append(torch.stack([torch.full((count,), index), place], dim=1))
+            gains.append(torch.full((count,), worth[index], dtype=torch.float64, device=score.device))
+            places.append(torch.stack([torch.full_like(place, index), place], dim=1))
     value, gain, place = torch.cat(candidates), torch.cat(gains), torch.cat(places)
     order = (value / gain).argsort(stable=True) if config.budget != "parameters" else value.argsort(stable=True)
     freed = gain[order].cumsum(0)
-    count = int(torch.searchsorted(freed, torch.tensor(full - wanted, dtype=torch.float64))) + 1 if wanted < full else 0
+    count = int(torch.searchsorted(freed, full - wanted)) + 1 if wanted < full else 0
     if count > len(order):
         least = full - float(freed[-1])
         raise TrainingError(f"pruning: {config.budget} can be lowered from {full:,.0f} to {least:,.0f}, not to {wanted:,.0f}; "
                             "raise the budget, or let more layers be pruned")
-    masks = [torch.ones(score.numel(), dtype=torch.bool) for score in weights]
+    masks = [torch.ones(score.numel(), dtype=torch.bool, device=score.device) for score in weights]
     gone = place[order[:count]]
     for index, mask in enumerate(masks):
         mask[gone[gone[:, 0] == index, 1]] = False
