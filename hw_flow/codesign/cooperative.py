@@ -189,7 +189,8 @@ class _Run:
     def smaller(self, state: _State, number: int, limit: float) -> Network | None:
         """The network without the channels that the plan takes, fine-tuned; None if nothing more can go."""
         import models
-        from quant_training import TrainingError, train
+        from quant_training import train
+        from quant_training.errors import BudgetError
         from quant_training.pruning import PruneConfig, prune
         from quant_training.pruning.masks import hold
 
@@ -202,10 +203,8 @@ class _Run:
             try:
                 cost = self.meter.forecast(state.measured, model.spec, model.bits, config.objective)
                 pruned = prune(model, self.data, settings, cost=cost).model
-            except TrainingError as error:
-                if "can be lowered" in str(error):
-                    return None
-                raise
+            except BudgetError:
+                return None
         with self.steps("fine-tune", own_display=self.tuning.progress):
             tuning = self.tuning.model_copy(update={"output": folder / "training", "resume": True})
             train(pruned, self.data, tuning, [hold(pruned)] if self.masked else [])

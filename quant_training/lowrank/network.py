@@ -15,7 +15,7 @@ from models.convnet import ConvSpec
 from models.plan import Step, plan
 from models.units import Concat, Conv, Dense, Residual, Shuffle, Unit
 from quant_training.dataset import Dataset
-from quant_training.errors import TrainingError
+from quant_training.errors import BudgetError, TrainingError
 from quant_training.lowrank.factors import Factor, Method
 from quant_training.lowrank.layers import Factors, Layers
 from quant_training.pruning.channels import Cost, measure_of
@@ -109,8 +109,8 @@ def _within(model: Network, layers: Layers, config: LowRankConfig, measure: Cost
         middle = (low + high) / 2
         low, high = (middle, high) if left(middle) <= config.keep * full else (low, middle)
     if not low:
-        raise TrainingError(f"low rank: {config.budget} can be lowered from {full:,.0f} to {left(1e-9):,.0f}, not to "
-                            f"{config.keep * full:,.0f}; raise keep, or factorise more layers")
+        raise BudgetError(f"low rank: {config.budget} can be lowered from {full:,.0f} to {left(1e-9):,.0f}, not to "
+                          f"{config.keep * full:,.0f}; raise keep, or factorise more layers")
     return low
 
 

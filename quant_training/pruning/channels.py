@@ -9,7 +9,7 @@ from math import lcm
 from typing import TYPE_CHECKING
 
 from models.bits import BitConfig
-from quant_training.errors import TrainingError
+from quant_training.errors import BudgetError, TrainingError
 from quant_training.pruning.config import PruneConfig
 from quant_training.pruning.criteria import Scores
 from quant_training.pruning.smaller import smaller_spec
@@ -82,7 +82,7 @@ def select(spec: Spec, bits: BitConfig, scores: Scores, config: PruneConfig, *, 
 
     least = left(order)
     if least > limit:
-        raise TrainingError(
+        raise BudgetError(
             f"pruning: {config.budget} can be lowered from {full:,.0f} to {least:,.0f}, not to {limit:,.0f}; raise the budget, "
             "or lower least and multiple"
         )

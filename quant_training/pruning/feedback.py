@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from quant_training.hooks import Hook, Step
+from quant_training.hooks import Hook
 from quant_training.pruning.config import PruneConfig
 from quant_training.pruning.masks import masks_at, pin
 
@@ -25,7 +25,8 @@ _EVERY = 8
 class Feedback(Hook):
     """Masks drawn anew during training, narrower and narrower by the schedule of ``config``.
 
-    The network holds masked weights whenever it is run, and all weights while the optimiser changes them.
+    The network holds masked weights, a hidden one as 0; the step that the optimiser takes from there is added to the hidden
+    weight.
     """
 
     def __init__(self, model: Network, config: PruneConfig) -> None:
@@ -61,32 +62,22 @@ class Feedback(Hook):
     def begin(self, model: Network, device: torch.device) -> None:
         """All weights to the device, those of a resumed run included, and the first mask."""
         self.kept.to(device)
-        self._show(model)
         if not self._steps:
             self.stepped(model, 0.0)
         self._hide(model)
-
-    def _show(self, model: Network) -> None:
-        """Give the layers all of their weights."""
-        # Another tensor, not other values: what autograd has kept of the masked weights stays as it is.
-        for layer, weight in zip(model.layers, self._all("weight"), strict=True):
-            layer.linear.weight.data = weight
 
     def _hide(self, model: Network) -> None:
         for layer, weight, mask in zip(model.layers, self._all("weight"), self.masks, strict=True):
             layer.linear.weight.data = weight * mask
             pin(layer, mask)
 
-    def loss(self, step: Step, loss: Tensor) -> Tensor:
-        """The forward pass is over: the optimiser is to change all weights."""
-        self._show(step.model)
-        return loss
-
     def stepped(self, model: Network, progress: float) -> None:
         """Draw masks again if it is time, and hide the weights behind them."""
         share = min(1.0, progress / self.config.until)
-        for index, layer in enumerate(model.layers):
-            setattr(self.kept, f"weight{index}", layer.linear.weight.data)
+        # Where a weight was hidden, the optimiser has changed a zero.
+        for index, (layer, mask) in enumerate(zip(model.layers, self.masks, strict=True)):
+            weight = self.kept.get_buffer(f"weight{index}")
+            setattr(self.kept, f"weight{index}", layer.linear.weight.data + weight * ~mask)
         if self._steps % _EVERY == 0:
             sizes = [weight.abs() for weight in self._all("weight")]
             for index, mask in enumerate(masks_at(model, sizes, self.config, self.config.share(share))):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from quant_training.errors import TrainingError
+from quant_training.errors import BudgetError, TrainingError
 from quant_training.hooks import Hook
 from quant_training.pruning.channels import target
 from quant_training.pruning.config import PruneConfig
@@ -61,7 +61,7 @@ def masks_at(model: Network, weights: list[Tensor], config: PruneConfig, share: 
         full = _worth(model, weights, config)[1]
         change = {"keep": share * target(full, config) / full + stay, "limit": None}
     elif config.pattern == "n_m":
-        change = {"n": min(config.m - 1, round(config.n + stay * (config.m - config.n)))}
+        change = {"n": round(config.n + stay * (config.m - config.n))}
     else:
         inputs = {index: score[0].numel() for index, score in enumerate(weights) if config.prunes(index)}
         counts = {index: config.fan_in_of(index) for index in inputs}
@@ -113,9 +113,9 @@ def _elements(model: Network, weights: list[Tensor], chosen: list[bool], config:
     freed = gain[order].cumsum(0)
     count = int(torch.searchsorted(freed, full - wanted)) + 1 if wanted < full else 0
     if count > len(order):
-        least = full - float(freed[-1])
-        raise TrainingError(f"pruning: {config.budget} can be lowered from {full:,.0f} to {least:,.0f}, not to {wanted:,.0f}; "
-                            "raise the budget, or let more layers be pruned")
+        least = full - (float(freed[-1]) if len(freed) else 0.0)
+        raise BudgetError(f"pruning: {config.budget} can be lowered from {full:,.0f} to {least:,.0f}, not to {wanted:,.0f}; "
+                          "raise the budget, or let more layers be pruned")
     masks = [torch.ones(score.numel(), dtype=torch.bool, device=score.device) for score in weights]
     gone = place[order[:count]]
     for index, mask in enumerate(masks):

@@ -70,6 +70,8 @@ class Plugins:
         from quant_training.hardware_loss import CycleCost, LutCost, bit_operations
 
         if name == "bit_operations":
+            if at is not None:
+                raise TrainingError(f"the cost bit_operations takes no number, and at is {at:g}; leave at out")
             return bit_operations
         makers: dict[str, Callable[[float], Cost]] = {"luts": lambda cycles: LutCost(int(cycles)), "cycles": CycleCost}
         makers |= self.costs
