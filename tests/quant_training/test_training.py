@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,16 @@ def test_a_killed_run_resumes_to_the_same_weights(schedule: str, tmp_path: Path,
     assert not (tmp_path / "parts" / "resume.ckpt").exists()
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As many threads as a training takes: the order of sums depends on it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_loop_written_out_gives_the_same_weights(digits: Dataset) -> None:
     """What Lightning is spared changes nothing: batches, dropout, steps, rates and clipping are those of a plain loop."""
     network = {"preset": "digits", "hidden": [16], "dropout": 0.2}

@@ -103,7 +103,8 @@ def test_wrong_hardware_is_fatal(base: tuple[Path, dict[str, Any]], monkeypatch:
 
 
 def test_parts_are_shared_by_layers_of_one_shape_whatever_their_weights(tmp_path: Path) -> None:
-    from hw_flow import folding, rtl
+    from hw_flow import rtl
+    from hw_flow.folding import NodeFolding
     from hw_flow.ir import MVAU, Graph, Tensor, Thresholds
     from hw_flow.synth.parts import datapath_jobs
     from hw_flow.synth.runner import cache_key
@@ -122,7 +123,7 @@ def test_parts_are_shared_by_layers_of_one_shape_whatever_their_weights(tmp_path
 
     tensors = {f"t{index}": Tensor(f"t{index}", (8,), "UINT2") for index in range(3)}
     graph = Graph("pair", (layer(0), layer(1)), tensors, ("t0",), ("t2",))
-    design = rtl.emit(graph, folding.for_cycles(graph, 16), {}, tmp_path / "rtl", "pair")
+    design = rtl.emit(graph, {node.name: NodeFolding(2, 2) for node in graph}, {}, tmp_path / "rtl", "pair")
     units = [instance for instance in design.instances if instance.kind == "mvau"]
     jobs = datapath_jobs(design, "xc7", nodsp=True, delay=False, liberty=None, timeout_s=60)
     keys = {cache_key(jobs[unit.name]) for unit in units}
