@@ -10,7 +10,7 @@ from hw_flow.cost.model import DEFAULT_COEFFICIENTS, luts
 from hw_flow.folding import PRICES, Folding, NodeFolding, input_lanes, output_lanes
 from hw_flow.ir import Graph, Node
 from hw_flow.rtl.choose import blocks, fifo_style
-from hw_flow.rtl.edges import wired
+from hw_flow.rtl.edges import wires
 
 # Depths are not known while a folding is chosen; most FIFOs hold a LUT RAM's worth at most.
 _LIKELY_DEPTH = 32
@@ -58,12 +58,12 @@ def edge_resources(written: int, lanes: int, width: int, depth: int = _LIKELY_DE
 
 def total(graph: Graph, folding: Folding) -> Resources:
     """Resources of all nodes, and of the streams between them."""
-    found = Resources()
+    found, uncut = Resources(), wires(graph, folding)
     for node in graph:
         found += node_resources(node, folding[node.name], graph)
         for index, name in enumerate(node.inputs):
             producer = graph.producer(name)
-            if producer is not None and not wired(graph, folding, name):
+            if producer is not None and name not in uncut:
                 found += edge_resources(output_lanes(producer, folding[producer.name]),
                                         input_lanes(node, folding[node.name], index), graph.tensors[name].width)
     return found

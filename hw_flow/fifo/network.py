@@ -18,7 +18,7 @@ from hw_flow.fifo.marked import MarkedGraph, periodic
 from hw_flow.folding import Folding
 from hw_flow.ir import Graph
 from hw_flow.ir.tensor import IntArray
-from hw_flow.rtl.edges import Reader, readers, wired, wires
+from hw_flow.rtl.edges import Reader, readers, wires
 
 # Beats that an emitted FIFO holds at least.
 LEAST_DEPTH = 2
@@ -111,7 +111,7 @@ def network(graph: Graph, folding: Folding, depths: Mapping[str, int] | None, *,
 class _Builder:
     def __init__(self, graph: Graph, folding: Folding, depths: Mapping[str, int] | None, reserve: bool) -> None:
         self.graph, self.folding, self.depths, self.reserve = graph, folding, depths, reserve
-        self.wires = wires(graph, folding) if depths is None else ()
+        self.wires = wires(graph, folding)
         self.net = Network()
         self.marked = self.net.graph
         self.offers: dict[tuple[str, str, int], _Offer] = {}
@@ -135,7 +135,7 @@ class _Builder:
     def _place(self, name: str) -> None:
         node = self.graph.node(name)
         taking = readers(self.graph, self.folding, node.outputs[0])
-        cut = any(self._depth(reader) == 0 for reader in taking) and not wired(self.graph, self.folding, node.outputs[0])
+        cut = node.outputs[0] not in self.wires and any(self._depth(reader) == 0 for reader in taking)
         own: Kernel = kernel(node, self.graph, self.folding[name], cut)
         process = self._steps(name, own.gaps)
         if self.net.first < 0 and self.graph.inputs[0] in node.inputs:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hw_flow.folding import Folding, check
 from hw_flow.ir import Graph, Tensor
 from hw_flow.rtl.design import FILE, Design, Instance
-from hw_flow.rtl.edges import check_edges, edge_modules, readers, wired
+from hw_flow.rtl.edges import check_edges, edge_modules, readers, wires
 from hw_flow.rtl.files import KERNELS, kernel_closure, kernel_uses, write_text
 from hw_flow.rtl.names import Namer
 from hw_flow.rtl.top import Plan, Stage, Way, top_module
@@ -44,14 +44,15 @@ def emit(graph: Graph, folding: Folding, depths: Mapping[str, int], directory: P
     namer = Namer({*kernel_uses(), "clk_i", "rst_ni"})
     top = namer(name)
     ways: dict[str, list[Way]] = {}
+    uncut = wires(graph, folding)
     stages = [_fork(graph.inputs[0], graph, folding, ways, depths=depths, top=top, namer=namer, gauge=gauge)]
     for node in graph:
         inputs = tuple(next(way for way in ways[tensor] if (way.reader.node, way.reader.index) == (node, index))
                        for index, tensor in enumerate(node.inputs))
         fork = _fork(node.outputs[0], graph, folding, ways, depths=depths, top=top, namer=namer, gauge=gauge)
         # A FIFO in front of every reader cuts the node's ready already; between constant logic nothing need.
-        cut = any(all(module.kind != "fifo" for module in way.between) for way in ways[node.outputs[0]]) and not wired(
-            graph, folding, node.outputs[0])
+        cut = node.outputs[0] not in uncut and any(
+            all(module.kind != "fifo" for module in way.between) for way in ways[node.outputs[0]])
         module = node_module(node, graph, folding[node.name], namer(f"{top}_{node.name}"), cut)
         stages += [Stage(module, node.name, inputs, node.outputs[0]), fork]
     source, sink = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]

@@ -148,7 +148,7 @@ def test_a_depth_that_is_asked_for(tmp_path: Path) -> None:
     assert fifo.depths(graph, folded)["b"] >= 2
 
 
-def test_ready_passes_through_eight_streams_at_most() -> None:
+def test_ready_passes_through_eight_streams_at_most(tmp_path: Path) -> None:
     widths = (6, 5, 5, 4, 5, 5, 3, 5, 5, 5, 5, 4)
     tensors = {f"t{index}": Tensor(f"t{index}", (width,), "UINT1") for index, width in enumerate(widths)}
     nodes = [MVAU(name=f"MVAU_{index}", inputs=(f"t{index}",), outputs=(f"t{index + 1}",),
@@ -160,6 +160,9 @@ def test_ready_passes_through_eight_streams_at_most() -> None:
     depths = fifo.depths(graph, folding)
     assert [name for name, depth in depths.items() if depth] == ["t6"]  # the narrowest
     assert fifo.predict(graph, folding, depths).interval_cycles == 1
+    emit(graph, folding, {}, tmp_path, "long")  # whose FIFOs someone has left out: a register cuts ready
+    cut = [node.name for node in nodes if "OutputRegister(1'b1)" in (tmp_path / f"long_{node.name.lower()}.sv").read_text()]
+    assert cut == ["MVAU_5", "MVAU_10"]
 
 
 def test_pipelines_that_a_folding_asks_for() -> None:
