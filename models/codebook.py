@@ -19,8 +19,8 @@ from brevitas.quant.solver import WeightQuantSolver
 from torch import Tensor, nn
 
 from models.bits import type_bits
+from models.levels import GRID, weight_integers
 
-_GRID = 127
 _ROUNDS = 30
 # Weights that are enough to find levels.
 _ENOUGH = 1 << 16
@@ -40,8 +40,9 @@ class CodebookQuant(nn.Module):
         super().__init__()
         self.codebook, self.code_scale = codebook, code_scale
         self.powers = codebook.startswith("POW")
-        levels = _powers(codebook) if self.powers else torch.linspace(-1, 1, 1 << type_bits(codebook)) * _GRID
-        self.top = float(levels.max()) if self.powers else float(_GRID)
+        powers = torch.tensor(weight_integers(codebook), dtype=torch.float32)
+        levels = powers if self.powers else torch.linspace(-1, 1, 1 << type_bits(codebook)) * GRID
+        self.top = float(levels.max()) if self.powers else float(GRID)
         self.bit_width = int(self.top).bit_length() + 1
         # Scale of the largest level, as a logarithm. Those of codebooks stay, their levels move.
         self.reach = nn.Parameter(torch.zeros(code_shape), requires_grad=self.powers and code_scale != "constant")
@@ -145,8 +146,3 @@ def k_means(values: Tensor, count: int) -> Tensor:
             break
         centres = moved
     return centres.to(values.dtype)
-
-
-def _powers(name: str) -> Tensor:
-    sizes = [float(1 << exponent) for exponent in range((1 << (type_bits(name) - 1)) - 1)]
-    return torch.tensor([*(-size for size in reversed(sizes)), 0.0, *sizes])

@@ -26,6 +26,7 @@ from brevitas.quant.solver import ActQuantSolver, WeightQuantSolver
 from torch import Tensor
 
 from models.bits import type_bits
+from models.levels import weight_integers
 
 # Step of the uniform quantiser with the least squared error on a unit Gaussian, by bits (Max, 1960;
 # recomputed numerically). An n-bit quantiser after a ReLU sees the positive half: n + 1 bits.
@@ -66,10 +67,8 @@ def weight_narrow(name: str) -> bool:
 
 def weight_levels(name: str) -> tuple[int, int]:
     """Smallest and largest integer of a weight type."""
-    if name == "BIPOLAR":
-        return -1, 1
-    top = 2 ** (type_bits(name) - 1)
-    return (1 - top if weight_narrow(name) else -top), top - 1
+    levels = weight_integers(name)
+    return levels[0], levels[-1]
 
 
 def weight_quantiser(name: str, scale: str, per_channel: bool) -> Any:
