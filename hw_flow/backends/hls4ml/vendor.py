@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hw_flow.backends.hls4ml.phases import Phases, watched
 from hw_flow.backends.hls4ml.project import Project
 from hw_flow.backends.hls4ml.runner import PROJECT, TOP
 from hw_flow.backends.hls4ml.verilog import verify
@@ -34,6 +35,8 @@ _STEPS = ("reset", "csim", "synth", "cosim", "validation", "export", "vsynth", "
 TARGETS = ("hls", "vivado")
 # The command line's default target is one of Yosys'; here it stands for the HLS compiler.
 _DEFAULT = "xc7"
+# Phases that take less are not recorded, in seconds.
+_BRIEF_S = 1.0
 
 
 def synthesise(build: Build, project: Project, target: str, steps: Steps) -> Resources:
@@ -53,13 +56,14 @@ def synthesise(build: Build, project: Project, target: str, steps: Steps) -> Res
         raise FlowError(f"synthesis target '{target}' is not one of an hls4ml build; choose {' or '.join(TARGETS)}")
     command = _command(build.directory / PROJECT, project.settings.tool, wanted)
     own = Steps()
-    with steps(f"synthesise {wanted}"), own(f"synthesise {wanted}"):
-        _run(build.directory, command, project.settings.synthesis_timeout_s)
+    with steps(f"synthesise {wanted}", own_display=True), own(f"synthesise {wanted}"):
+        phases = _run(build.directory, command, project.settings.synthesis_timeout_s, show=steps.watched)
     resources = collect(build.directory / PROJECT, project, wanted)
     if project.library.is_file():
         with steps("simulate Verilog"), own("simulate Verilog"):
             verify(project, build.key)
-    save_synthesis(build.directory, SynthesisRecord(key=build.key, resources=resources, seconds=own.seconds))
+    seconds = own.seconds | {f"{wanted}: {name}": round(spent, 1) for name, spent in phases.seconds.items() if spent >= _BRIEF_S}
+    save_synthesis(build.directory, SynthesisRecord(key=build.key, resources=resources, seconds=seconds))
     return resources
 
 
@@ -83,16 +87,21 @@ def _command(project: Path, tool: str, target: str) -> list[str]:
     return [found, "--tcl", "build_prj.tcl", "--mode", "hls"] if found == "vitis-run" else [found, "-f", "build_prj.tcl"]
 
 
-def _run(directory: Path, command: list[str], timeout_s: float) -> None:
+def _run(directory: Path, command: list[str], timeout_s: float, *, show: bool) -> Phases:
+    """Run the tool to its end or the time limit, which kills all that it started; the phases that it went through."""
     from sim.process import run_process
 
     log = directory / "logs" / "vendor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    done = run_process(command, timeout_s=timeout_s, cwd=directory / PROJECT, log=log)
+    log.unlink(missing_ok=True)
+    with watched(log, show=show) as phases:
+        done = run_process(command, timeout_s=timeout_s, cwd=directory / PROJECT, log=log)
     if done.timed_out:
-        raise FlowError(f"{command[0]}: no end after {timeout_s:g} s ({log}); raise synthesis_timeout_s in the settings")
+        raise FlowError(f"{command[0]}: no end after {timeout_s:g} s, in phase '{phases.now.label}' ({log}); raise "
+                        "synthesis_timeout_s in the settings")
     if not done.ok:
         raise FlowError(f"{command[0]}: {done.error} ({log})")
+    return phases
 
 
 def collect(folder: Path, project: Project, target: str) -> Resources:

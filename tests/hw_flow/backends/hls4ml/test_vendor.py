@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hw_flow.backends.hls4ml.translate import translate
 from hw_flow.backends.protocol import Build
 from hw_flow.errors import FlowError
 from hw_flow.frontend import compile_qonnx
+from hw_flow.report.records import load_syntheses
 from hw_flow.steps import Steps
 from tests.hw_flow.tiny import tiny
 
@@ -50,13 +52,19 @@ def test_runs_the_tool_and_reads_its_report(made: tuple[Build, Project], tmp_pat
     build, project = made
     shutil.copy(Path(data) / REPORT, tmp_path / "report.xml")
     folder = "top_prj/solution1/syn/report"
-    _tool(tmp_path, monkeypatch, f'echo "$@" > called; mkdir -p {folder}; cp {tmp_path / "report.xml"} {folder}/top_csynth.xml')
+    _tool(tmp_path, monkeypatch, f"""echo "INFO: [HLS 200-10] Analyzing design file"
+sleep 1.5
+echo "$@" > called
+mkdir -p {folder}
+cp {tmp_path / "report.xml"} {folder}/top_csynth.xml""")
     resources = vendor.synthesise(build, project, "hls", Steps())
     assert (build.directory / "hls4ml" / "called").read_text() == "-f build_prj.tcl\n"
     assert "    synth 1\n" in (build.directory / "hls4ml" / "build_opt.tcl").read_text()
     assert resources.total["luts"].source.startswith("vivado_hls-")
     assert np.isfinite(resources.total["luts"].value)
-    assert (build.directory / "synth" / "hls.json").is_file()
+    seconds = load_syntheses(build.directory, build.key)["hls"].seconds
+    assert seconds["hls: read C++"] >= 1
+    assert seconds["synthesise hls"] >= seconds["hls: read C++"]
 
 
 def test_a_tool_that_stops_is_one_line_with_its_log(
@@ -80,15 +88,20 @@ def test_a_tool_that_leaves_no_report_says_so(
         vendor.synthesise(build, project, "hls", Steps())
 
 
-def test_a_tool_without_end_names_the_setting(
+def test_a_tool_without_end_is_killed_whole_and_names_phase_and_setting(
     made: tuple[Build, Project], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     build, project = made
-    _tool(tmp_path, monkeypatch, "sleep 30")
+    mark = tmp_path / "mark"
+    _tool(tmp_path, monkeypatch, f"""(sleep 3; touch {mark}) &
+echo "INFO: [HLS 200-42] -- Implementing module 'top'"
+sleep 30""")
     with pytest.raises(FlowError) as caught:
-        vendor.synthesise(build, replace(project, settings=HlsSettings(synthesis_timeout_s=0.5)), "hls", Steps())
-    assert str(caught.value) == (f"vitis_hls: no end after 0.5 s ({build.directory / 'logs' / 'vendor.log'}); raise "
-                                 "synthesis_timeout_s in the settings")
+        vendor.synthesise(build, replace(project, settings=HlsSettings(synthesis_timeout_s=1)), "hls", Steps())
+    assert str(caught.value) == (f"vitis_hls: no end after 1 s, in phase 'schedule, 1 modules' "
+                                 f"({build.directory / 'logs' / 'vendor.log'}); raise synthesis_timeout_s in the settings")
+    time.sleep(2.5)
+    assert not mark.exists()
 
 
 def test_unknown_target_is_refused(made: tuple[Build, Project]) -> None:

@@ -22,6 +22,7 @@ from hw_flow.backends.hls4ml.translate import translate
 from hw_flow.errors import FlowError
 from hw_flow.frontend import compile_qonnx
 from hw_flow.ir import execute
+from sim import SimError
 from tests.hw_flow.qonnx_random import QONNX, Builder
 
 WEIGHTS = np.array([[1, -2, 3], [-1, 0, 2]])
@@ -140,6 +141,14 @@ def test_foreign_ports_are_named(tmp_path: Path) -> None:
     top.unlink()
     with pytest.raises(FlowError, match="the tool wrote no Verilog to simulate"):
         verilog.simulate(project, np.zeros((1, 2)))
+
+
+def test_an_output_that_runs_too_far_ahead_ends_the_simulation(tmp_path: Path) -> None:
+    project, _ = _project(tmp_path, "vitis")
+    top = project.directory / PROJECT / verilog.FOLDER / "top.v"
+    top.write_text(top.read_text().replace("layer2_out_2_ap_vld = v2", "layer2_out_2_ap_vld = 1'b0"))
+    with pytest.raises(SimError, match="layer2_out_0 is 16 frames ahead of the slowest output, which is all"):
+        verilog.simulate(project, np.zeros((40, 2)))
 
 
 @pytest.mark.slow
