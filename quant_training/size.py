@@ -27,14 +27,27 @@ class LayerSize:
     weights : their number.
     outputs : neurons or filters.
     positions : how often each weight is used in a frame: output positions of a convolution, 1 for a dense layer.
-    weight_bits, input_bits : bits of one weight and of one input element; 32 for float.
+    weight_type, input_type, output_type : of a weight, an input element and an output; None for sums as they are.
+    depthwise : each output has an input channel of its own.
     """
 
     weights: int
     outputs: int
     positions: int
-    weight_bits: int
-    input_bits: int
+    weight_type: str
+    input_type: str
+    output_type: str | None
+    depthwise: bool = False
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits that store one weight; 32 for float."""
+        return type_bits(self.weight_type)
+
+    @property
+    def input_bits(self) -> int:
+        """Bits of one input element; 32 for float."""
+        return type_bits(self.input_type)
 
     @property
     def macs(self) -> int:
@@ -76,9 +89,9 @@ class Footprint:
 def layer_sizes(spec: Spec, bits: BitConfig) -> list[LayerSize]:
     """Sizes of all layers, in the order of ``bits``."""
     if not isinstance(spec, ConvSpec):
-        inputs = (bits.input, *bits.activations)
-        shapes = zip(spec.widths, spec.widths[1:], bits.weights, inputs, strict=False)
-        return [LayerSize(a * b, b, 1, type_bits(weight), type_bits(given)) for a, b, weight, given in shapes]
+        inputs, outputs = (bits.input, *bits.activations), (*bits.activations, None)
+        shapes = zip(spec.widths, spec.widths[1:], bits.weights, inputs, outputs, strict=False)
+        return [LayerSize(a * b, b, 1, weight, given, out) for a, b, weight, given, out in shapes]
     found: dict[int, LayerSize] = {}
     _walk(plan(spec.units, spec.input_shape), _SOURCE, bits, found)
     return [found[index] for index in range(bits.layers)]
@@ -92,10 +105,11 @@ def _walk(steps: Sequence[Step], source: int, bits: BitConfig, found: dict[int, 
             assert step.layer is not None  # by the construction of a plan
             given = bits.input if source == _SOURCE else bits.activations[source]
             channels, *maps = unit.after(step.size)
-            inputs = step.size[0]
-            each = prod(step.size) if isinstance(unit, Dense) else inputs // (unit.groups or inputs) * prod(unit.kernel)
+            inputs, groups = step.size[0], 1 if isinstance(unit, Dense) else unit.groups or step.size[0]
+            each = prod(step.size) if isinstance(unit, Dense) else inputs // groups * prod(unit.kernel)
             found[step.layer] = LayerSize(
-                each * channels, channels, prod(maps), type_bits(bits.weights[step.layer]), type_bits(given))
+                each * channels, channels, prod(maps), bits.weights[step.layer], given,
+                bits.activations[step.layer] if step.layer < bits.layers - 1 else None, groups == inputs == channels > 1)
             source = step.layer
         elif isinstance(unit, Residual | Concat):
             for branch in step.branches:

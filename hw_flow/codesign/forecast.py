@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -24,10 +23,14 @@ def proportional(measured: Measured, spec: Spec, bits: BitConfig, objective: Obj
 def folded(measured: Measured, spec: Spec, bits: BitConfig, target_cycles: int) -> Forecast:
     """LUTs where each layer has the cheapest PE and SIMD for ``target_cycles`` a frame, which its counts must divide into.
 
-    So they fall in steps. The formula is the cost model's for matrix units, without the converters between them.
+    So they fall in steps. Each layer costs what the cost model says of its matrix unit, without the converters between them.
     """
-    return _scaled(measured, spec, bits, "luts", lambda layer: _cheapest(
-        layer.weights // layer.outputs, layer.outputs, layer.positions, (layer.weight_bits, layer.input_bits), target_cycles))
+    from hw_flow.cost.layer import LayerShape, cheapest
+
+    def luts(layer: LayerSize) -> float:
+        return cheapest(LayerShape.of(layer), target_cycles).luts
+
+    return _scaled(measured, spec, bits, "luts", luts)
 
 
 def shared(measured: Measured, spec: Spec, bits: BitConfig) -> Forecast:
@@ -64,28 +67,3 @@ def _scaled(measured: Measured, spec: Spec, bits: BitConfig, objective: Objectiv
 
 def _ratios(after: Sequence[float], before: Sequence[float]) -> list[float]:
     return [new / old for new, old in zip(after, before, strict=True)]
-
-
-@lru_cache(maxsize=65536)
-def _cheapest(inputs: int, outputs: int, positions: int, widths: tuple[int, int], target: int) -> float:
-    """LUTs of a matrix unit by the features of `hw_flow.cost`, at the cheapest PE and SIMD that meet the target.
-
-    The fastest counts where none meets it.
-    """
-    from hw_flow.cost.model import DEFAULT_COEFFICIENTS
-    from hw_flow.folding import divisors
-
-    weight_bits, input_bits = widths
-
-    def price(pe: int, simd: int) -> float:
-        sum_bits, words = weight_bits + input_bits + inputs.bit_length(), inputs * outputs // (pe * simd)
-        counts = {
-            "control.MVAU": 1.0, "accumulator": pe * sum_bits, "compare": pe * input_bits * sum_bits,
-            "weights": pe * simd * weight_bits * -(-words // 64) * (words > 1), "replay": simd * input_bits * (pe < outputs),
-            ("xnor" if weight_bits == input_bits == 1 else "bit_products"): pe * simd * weight_bits * input_bits,
-        }
-        return sum(DEFAULT_COEFFICIENTS[name] * count for name, count in counts.items())
-
-    fits = [price(pe, simd) for pe in divisors(outputs) for simd in divisors(inputs)
-            if positions * inputs * outputs <= target * pe * simd]
-    return min(fits, default=price(outputs, inputs))

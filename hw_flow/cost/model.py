@@ -68,7 +68,12 @@ def estimate(graph: Graph, folding: Folding, coefficients: Mapping[str, float] =
 
 def luts(counts: Mapping[str, float], coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> int:
     """LUTs of a node with these features."""
-    return round(sum(coefficients.get(name, 0.0) * count for name, count in counts.items()))
+    return round(weighed(counts, coefficients))
+
+
+def weighed(counts: Mapping[str, float], coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> float:
+    """`luts` before they are rounded."""
+    return sum(coefficients.get(name, 0.0) * count for name, count in counts.items())
 
 
 def samples(graph: Graph, folding: Folding, measured: Mapping[str, float]) -> list[tuple[dict[str, float], float]]:
