@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
-import signal
-import threading
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +17,6 @@ from quant_training.folder import RESUME, data_settings, finished, readable, run
 
 if TYPE_CHECKING:
     import torch
-    from lightning.pytorch import Trainer
 
     from models import Network
     from quant_training.hooks import Hook
@@ -146,7 +140,9 @@ def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | No
     # Lightning takes seconds to load; a caller that trains often pays it once.
     from lightning.pytorch.callbacks import EarlyStopping
 
-    from quant_training.loop import Progress, QuantModule, Snapshot
+    from quant_training.callbacks import Progress, Snapshot
+    from quant_training.loop import QuantModule
+    from quant_training.trainer import interruptible, quiet, trainer_of
 
     if not model.spec.batch_norm:
         model.calibrate(torch.from_numpy(data.train.take(2048).x))
@@ -160,11 +156,11 @@ def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | No
     module = QuantModule(model, data, config, hooks)
     switches: dict[str, Any] = config.model_dump(include={"accelerator", "devices", "strategy", "precision"})
     threads = torch.get_num_threads()
-    with _quiet(), torch.random.fork_rng():
+    with quiet(), torch.random.fork_rng():
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         try:
-            trainer = _trainer(
+            trainer = trainer_of(
                 switches, max_epochs=config.epochs, callbacks=callbacks, logger=False,
                 enable_checkpointing=snapshot is not None, enable_progress_bar=False, enable_model_summary=False,
                 num_sanity_val_steps=0, limit_val_batches=0,
@@ -173,7 +169,7 @@ def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | No
             # Convolutions are up to a third faster so, and everything else as fast.
             _lay_out(model, torch.channels_last)
             model.train()
-            with _interruptible(trainer):
+            with interruptible(trainer):
                 trainer.fit(module, ckpt_path=resume, weights_only=True)
         finally:
             torch.set_num_threads(threads)
@@ -181,65 +177,11 @@ def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | No
     return module
 
 
-@contextmanager
-def _interruptible(trainer: Trainer) -> Iterator[None]:
-    """Pass Ctrl-C on: Lightning ends the process and leaves the signal ignored."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as stop:
-        if trainer.interrupted:
-            raise KeyboardInterrupt from stop
-        raise
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, handler)
-
-
 def _lay_out(model: Network, order: torch.memory_format) -> None:
     """Bring the weights of all convolutions into a memory order."""
     for parameter in model.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=order)
-
-
-def _trainer(switches: dict[str, Any], **options: Any) -> Trainer:
-    """Lightning's trainer with the user's ``switches``; TrainingError if they do not go together on this machine."""
-    from lightning.fabric.utilities.exceptions import MisconfigurationException
-    from lightning.pytorch import Trainer
-    from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
-
-    given = ", ".join(f"{name} {value!r}" for name, value in switches.items())
-    try:
-        trainer = Trainer(**switches, **options)
-    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
-        reason = " ".join(str(error).split())
-        raise TrainingError(f"Lightning does not take {given} here ({reason}); change these settings") from error
-    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
-        raise TrainingError(
-            f"{given}: this way to start processes has to copy the network, which Brevitas does not support; "
-            "use strategy ddp in a script, or one device"
-        )
-    return trainer
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Lightning's notes on hardware and on worker processes, which these loaders do not have."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\..*")
-        warnings.filterwarnings("ignore", message=r".*(num_workers|GPU available|isinstance\(treespec).*")
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
 
 
 def _check_fit(model: Network, data: Dataset, config: TrainConfig) -> None:

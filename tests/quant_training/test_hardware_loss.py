@@ -18,8 +18,8 @@ from models import BitConfig
 from models.bits import type_bits
 from quant_training import TrainConfig, TrainingError, load_dataset, train
 from quant_training.bitwidths import learn_bits, narrowest, rounded
+from quant_training.callbacks import Snapshot
 from quant_training.hardware_loss import Cost, CycleCost, HardwareLoss, LutCost, bit_operations, loads
-from quant_training.loop import Snapshot
 
 CONFIG = TrainConfig(epochs=8, progress=False, keep="last", learning_rate=0.02)
 

@@ -14,8 +14,8 @@ import torch
 import models
 from models.bits import type_bits
 from quant_training import TrainingError
+from quant_training.callbacks import Snapshot
 from quant_training.hardware_loss import LutCost, loads
-from quant_training.loop import Snapshot
 from quant_training.pruning import PruneConfig
 from quant_training.recipes import Kind, Outcome, Plugins, Recipe, run_recipe, table
 from quant_training.recipes import stages as stages_module

@@ -16,7 +16,8 @@ import torch
 import models
 from models import ACTIVATION_TYPES, WEIGHT_TYPES, BitConfig
 from quant_training import Dataset, TrainConfig, TrainingError, evaluate, load_dataset, run_training, train
-from quant_training.loop import QuantModule, Snapshot
+from quant_training.callbacks import Snapshot
+from quant_training.loop import QuantModule
 from quant_training.metrics import loss_of, predict
 
 SMALL: dict[str, Any] = {"model": {"preset": "digits", "hidden": [16]}, "progress": False, "batch_size": 128}

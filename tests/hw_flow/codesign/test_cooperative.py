@@ -22,7 +22,7 @@ from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
 from models import BitConfig, Network, Spec
 from quant_training import Dataset, TrainConfig, load_dataset, train
-from quant_training.loop import Snapshot
+from quant_training.callbacks import Snapshot
 from quant_training.pruning import PruneConfig, prune
 from quant_training.size import layer_sizes
 

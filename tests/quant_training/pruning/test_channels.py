@@ -13,7 +13,8 @@ import torch
 import models
 from models.units import Conv, Dense, GlobalPool, MaxPool, Residual, Shuffle
 from quant_training import Dataset, TrainConfig, TrainingError, load_dataset
-from quant_training.loop import QuantModule, Snapshot
+from quant_training.callbacks import Snapshot
+from quant_training.loop import QuantModule
 from quant_training.pruning import PruneConfig, prune, scores, shrink, wiring_of
 from quant_training.pruning.channels import measure_of, select
 from quant_training.pruning.smaller import smaller_spec
