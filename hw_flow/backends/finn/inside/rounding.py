@@ -15,8 +15,13 @@ import numpy as np
 
 # Where a rounding may step between two integers, from the upper one: at a value, or just above it.
 _STEPS = ((-1.0, False), (-1.0, True), (-0.5, False), (-0.5, True), (0.0, False))
-# "Just above", of a quantisation step: less than the distance of float32 values at half a step and more.
-_ABOVE = 2.0**-25
+# "Just above", of a quantisation step: sums of scaled integers come no nearer by chance, and it survives float64 arithmetic
+# with biases of thousands of steps.
+_ABOVE = 2.0**-40
+# Bits of the largest float32 value.
+_LARGEST = 0x7F7FFFFF
+# Operators that hand values on as they are, or clip them where no level steps.
+_SAME_VALUES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Relu", "MaxPool")
 # Operators with thresholds among their constants, before and after FINN makes hardware of them.
 _THRESHOLDED = ("MultiThreshold", "Thresholding", "MVAU", "VVAU")
 
@@ -30,6 +35,28 @@ def boundaries(rounding: Callable[[np.ndarray], np.ndarray], lowest: int, count:
         tried = rounding(value + 2.0**-10 if above else value)
         found = np.where(np.isnan(found) & (tried >= upper), value + _ABOVE * above, found)
     return found
+
+
+def least_floats(rounding: Callable[[np.ndarray], np.ndarray], scale: np.ndarray, lowest: int, count: int) -> np.ndarray:
+    """Float32 ``[C, count]``: the least inputs that ``rounding(x / scale [C, 1])`` takes to ``lowest + 1``, ``lowest + 2``, ...
+
+    Found by bisection over all float32 values, with the operations of QONNX's own execution.
+    """
+    upper = lowest + 1.0 + np.arange(count)
+    below = np.full((len(scale), count), -_LARGEST - 1, dtype=np.int64)
+    reached = np.full_like(below, _LARGEST)
+    with np.errstate(over="ignore", under="ignore"):
+        while (reached - below > 1).any():
+            middle = (below + reached) // 2
+            found = rounding(_float(middle) / scale) >= upper
+            below, reached = np.where(found, below, middle), np.where(found, middle, reached)
+    return _float(reached)
+
+
+def _float(order: np.ndarray) -> np.ndarray:
+    """The float32 value at each place in their order, 0 at 0."""
+    size: np.ndarray = np.abs(order).astype(np.uint32).view(np.float32)
+    return np.where(order < 0, -size, size)
 
 
 @contextmanager
@@ -73,8 +100,17 @@ def _replaced(own: Callable[[Any], Any]) -> Callable[[Any], Any]:
         if bits == 1.0:
             return theirs
         lowest = -int(2 ** (bits - 1)) + narrow if quantiser.get_nodeattr("signed") else 0
-        steps = boundaries(resolve_rounding_mode(str(quantiser.get_nodeattr("rounding_mode"))), lowest, theirs.shape[1])
-        scale = np.abs(np.asarray(model.get_initializer(node.input[1]), dtype=np.float64)).reshape(-1, 1)
-        return scale * steps
+        rounding = resolve_rounding_mode(str(quantiser.get_nodeattr("rounding_mode")))
+        scale = np.abs(model.get_initializer(node.input[1])).reshape(-1, 1)
+        if _reads_floats(model, node.input[0]):
+            return least_floats(rounding, scale, lowest, theirs.shape[1]).astype(np.float64)
+        return scale.astype(np.float64) * boundaries(rounding, lowest, theirs.shape[1])
 
     return thresholds
+
+
+def _reads_floats(model: Any, name: str) -> bool:
+    """Whether tensor ``name`` holds the values of the model's float input."""
+    while (producer := model.find_producer(name)) is not None and producer.op_type in _SAME_VALUES:
+        name = producer.input[0]
+    return producer is None and model.get_tensor_datatype(name).name == "FLOAT32"

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,14 +11,15 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.custom_op.general.quant import resolve_rounding_mode
+from qonnx.custom_op.general.quant import quant, resolve_rounding_mode
 
 from hw_flow import api
 from hw_flow.backends.finn.environment import check_environment
-from hw_flow.backends.finn.inside.rounding import boundaries, single_precision
+from hw_flow.backends.finn.inside.rounding import boundaries, least_floats, single_precision
 from hw_flow.backends.finn.located import first_difference
 from hw_flow.errors import FlowError
 from hw_flow.frontend import compile_qonnx
+from hw_flow.frontend.rounding import ROUNDING, round_exact
 from hw_flow.ir import execute
 from sim.process import run_process
 from tests.hw_flow.tiny import tiny
@@ -52,6 +54,45 @@ def test_steps_are_those_of_qonnx(mode, lowest, count):
     steps = boundaries(rounding, lowest, count)
     expected = np.clip(rounding(values), lowest, lowest + count)
     np.testing.assert_array_equal(lowest + (values[:, None] >= steps).sum(axis=1), expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("mode", MODES)
+def test_float_inputs_step_as_qonnx_executes(mode, seed):
+    """At every threshold, beside it, and anywhere: QONNX's own float32 execution gives the same level."""
+    rng = np.random.default_rng(seed)
+    bits, signed, narrow = int(rng.integers(2, 7)), bool(rng.integers(2)), bool(rng.integers(2))
+    lowest = (narrow - 2 ** (bits - 1)) * signed
+    count = 2**bits - 1 - narrow
+    scale = np.asarray([*np.exp(rng.normal(0, 6, 3)), 0.125, 0.1], dtype=np.float32)[:, None]
+    steps = least_floats(resolve_rounding_mode(mode), scale, lowest, count)
+    down, up = (np.nextafter(steps, np.float32(end)) for end in (-np.inf, np.inf))
+    near = np.stack([np.nextafter(down, np.float32(-np.inf)), down, steps, up, np.nextafter(up, np.float32(np.inf))], axis=-1)
+    anywhere = scale * np.concatenate(
+        [rng.uniform(lowest - 2, lowest + count + 2, (len(scale), 200)), rng.normal(0, 2.0**-25, (len(scale), 20)),
+         np.zeros((len(scale), 1))], axis=1)
+    x = np.concatenate([near.reshape(len(scale), -1), anywhere], axis=1).astype(np.float32)
+    expected = quant(x, scale, np.float32(0), np.float32(bits), signed, narrow, mode) / scale
+    np.testing.assert_array_equal(lowest + (x[..., None] >= steps[:, None, :]).sum(axis=-1), np.rint(expected))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("mode", MODES)
+def test_scaled_integers_step_as_exact_arithmetic_says(mode, seed):
+    """`ceil` of thresholds that FINN moved a bias and a scale past, against rationals: ties, and sums that all but tie."""
+    rng = np.random.default_rng(seed)
+    scale, bias = np.float32(2.0 ** rng.integers(-6, 2)), np.float32(rng.integers(-64, 64) / 32)
+    if seed % 3 == 0:
+        scale, bias = np.float32(scale * rng.uniform(0.5, 1)), np.float32(rng.normal())
+    factor = np.float32(scale * rng.choice([2.0**-7, 2.0**-26, 0.25 + 2.0**-24, 1 + 2.0**-23, 0.5 - 2.0**-25, rng.uniform(0, 1)]))
+    lowest, count = -4, 7
+    steps = np.float64(scale) * boundaries(resolve_rounding_mode(mode), lowest, count)
+    whole = np.ceil((steps - bias) / factor)
+    sums = {int(step) + delta for step in whole for delta in range(-3, 4)} | {0, 1, -1}
+    for total in sums:
+        exact = (total * Fraction(float(factor)) + Fraction(float(bias))) / Fraction(float(scale))
+        level = min(max(round_exact(exact, ROUNDING[mode]), lowest), lowest + count)
+        assert lowest + int((total >= whole).sum()) == level, f"{total} * {factor} + {bias} in steps of {scale}"
 
 
 def one_vector(path):
