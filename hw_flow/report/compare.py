@@ -7,12 +7,13 @@ ratio, like any between figures of different sources, is marked `mixed`.
 
 from __future__ import annotations
 
-import operator
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hw_flow.errors import FlowError
 from hw_flow.report import align, devices
+from hw_flow.report.align import Aligned
 from hw_flow.report.compare_schema import Cell, Column, Comparison, LayerRow, LayerTable, Row, SubjectInfo
 from hw_flow.report.devices import Device
 from hw_flow.report.folder import Subject
@@ -61,13 +62,14 @@ def compare(
 def of_subjects(subjects: Sequence[Subject], *, baseline: int = 0, device: Device | None = None,
                 layers: Iterable[str] = LAYER_METRICS) -> Comparison:
     """The comparison of subjects that are read."""
-    tables = [table for metric in layers if (table := _layers(subjects, metric, baseline, device)) is not None]
+    aligned = _aligned(subjects, baseline)
+    tables = [table for metric in layers if (table := _layers(subjects, aligned, metric, baseline, device)) is not None]
     totals = _totals(subjects, baseline, device)
     return Comparison(
         subjects=[SubjectInfo(name=subject.name, path=str(subject.path), kind=subject.kind, notes=list(subject.notes))
                   for subject in subjects],
         baseline=baseline, device=device.name if device is not None else None, totals=totals, layers=tables,
-        notes=_notes(subjects, totals, device))
+        notes=[*_notes(totals, device), *_alone(subjects, tables)])
 
 
 def _baseline(subjects: Sequence[Subject], wanted: str | None) -> int:
@@ -118,47 +120,62 @@ def _percent(figure: Figure, report: ToolReport, device: Device | None, metric: 
     return 100 * figure.value / device.capacity[metric]
 
 
-def _layers(subjects: Sequence[Subject], metric: str, baseline: int, device: Device | None) -> LayerTable | None:
-    columns: list[tuple[Column, ToolReport, dict[str, Figure]]] = []
-    for index, subject in enumerate(subjects):
-        for report in subject.reports:
-            sums = _summed(report, metric)
-            if sums:
-                source = next(iter(sums.values())).source
-                columns.append((Column(subject=index, stage=report.stage, source=source, target=report.part), report, sums))
-    if not columns:
+def _layers(subjects: Sequence[Subject], aligned: Sequence[Aligned], metric: str, baseline: int,
+            device: Device | None) -> LayerTable | None:
+    reports = _reports(subjects)
+    places = [place for place in range(len(reports)) if any(_has(row, place, metric) for row in aligned)]
+    if not places:
         return None
+    columns = [Column(subject=reports[place][0], stage=reports[place][1].stage, source=_source(aligned, place, metric),
+                      target=reports[place][1].part) for place in places]
     # Alone, a design is set against its own figures nearest to hardware: how good the estimates are.
-    mine = [place for place, (column, _, _) in enumerate(columns) if column.subject == baseline]
+    mine = [at for at, column in enumerate(columns) if column.subject == baseline]
     first = 0 if not mine else mine[0] if len(subjects) > 1 else mine[-1]
-    # A report of an estimate lists layers in the order of the network; netlists do in that of the alphabet.
-    listed = dict.fromkeys(name for _, _, sums in sorted(columns, key=lambda item: STAGES.index(item[0].stage)) for name in sums)
-    layers = [name for name in listed if name not in align.GROUPS]
-    groups = [name for name in align.GROUPS if name in listed]
     rows = []
-    for name in (*layers, *groups):
+    for row in aligned:
+        own = [row.units[place].figures[metric] if _has(row, place, metric) else None for place in places]
+        if all(figure is None for figure in own):
+            continue
         cells: list[Cell | None] = []
-        for place, (column, report, sums) in enumerate(columns):
-            other = first if len(subjects) == 1 else next((at for at in mine if columns[at][0].stage == column.stage), first)
-            reference = (columns[other][2][name], columns[other][1]) if name in columns[other][2] and other != place else None
-            cells.append(_cell(sums[name], report, reference, device, metric) if name in sums else None)
-        rows.append(LayerRow(name=name, cells=cells))
-    return LayerTable(metric=metric, columns=[column for column, _, _ in columns], baseline=first, rows=rows)
+        for at, figure in enumerate(own):
+            other = first if len(subjects) == 1 else next((one for one in mine if columns[one].stage == columns[at].stage), first)
+            base = own[other]
+            reference = (base, reports[places[other]][1]) if base is not None and other != at else None
+            cells.append(_cell(figure, reports[places[at]][1], reference, device, metric) if figure is not None else None)
+        rows.append(LayerRow(
+            name=row.name, cells=cells, names=[row.units[place].name if place in row.units else None for place in places],
+            evidence=[row.evidence.get(place) for place in places]))
+    return LayerTable(metric=metric, columns=columns, baseline=first, rows=rows)
 
 
-def _summed(report: ToolReport, metric: str) -> dict[str, Figure]:
-    """Figures by aligned layer, those of one key put together."""
-    named, found = align.keys(report), dict[str, Figure]()
-    for name, row in report.layers.items():
-        if metric in row:
-            key, own = named[name], row[metric]
-            # Resources add up; what takes time runs beside the others.
-            together = max if own.unit in ("cycles", "MHz", "ns", "beats") else operator.add
-            found[key] = own.model_copy(update={"value": together(found[key].value, own.value)}) if key in found else own
-    return found
+def _reports(subjects: Sequence[Subject]) -> list[tuple[int, ToolReport]]:
+    return [(index, report) for index, subject in enumerate(subjects) for report in subject.reports]
 
 
-def _notes(subjects: Sequence[Subject], totals: Iterable[Row], device: Device | None) -> list[str]:
+def _aligned(subjects: Sequence[Subject], baseline: int) -> list[Aligned]:
+    """Layers of all reports, those of the baseline first; reports keep their places in `_reports`."""
+    reports = _reports(subjects)
+    # A project is easiest to set in line by the reports that know the order of the network.
+    turn = sorted(range(len(reports)), key=lambda at: (reports[at][0] != baseline, reports[at][0], not reports[at][1].order))
+    rows = align.align([reports[at] for at in turn])
+    named = Counter(row.name for row in rows)
+    for row in rows:
+        row.units = {turn[at]: unit for at, unit in row.units.items()}
+        row.evidence = {turn[at]: why for at, why in row.evidence.items()}
+        if named[row.name] > 1:
+            row.name = f"{row.name} of {subjects[reports[min(row.units)][0]].name}"
+    return rows
+
+
+def _has(row: Aligned, place: int, metric: str) -> bool:
+    return place in row.units and metric in row.units[place].figures
+
+
+def _source(aligned: Sequence[Aligned], place: int, metric: str) -> str:
+    return next(row.units[place].figures[metric].source for row in aligned if _has(row, place, metric))
+
+
+def _notes(totals: Iterable[Row], device: Device | None) -> list[str]:
     notes = []
     if any(cell is not None and cell.mixed for row in totals for cell in row.cells):
         notes.append("ratios marked * are between figures of different sources, stages or device families")
@@ -168,7 +185,21 @@ def _notes(subjects: Sequence[Subject], totals: Iterable[Row], device: Device | 
         if any(cell is not None and row.metric in device.capacity and cell.percent is None and device.capacity[row.metric]
                for row in totals for cell in row.cells):
             notes.append(f"figures made for other families are not set against {device.name}")
-    kinds = {subject.kind for subject in subjects if any(report.layers for report in subject.reports)}
-    if len(kinds) > 1:
-        notes.append("layers of different tools are matched by kind and number, which is right for projects of one network only")
+    return notes
+
+
+def _alone(subjects: Sequence[Subject], tables: Sequence[LayerTable]) -> list[str]:
+    """What a reader must know of the alignment of layers."""
+    lines = [(table, row) for table in tables for row in table.rows if row.name not in align.GROUPS]
+    notes = []
+    if any("order" in row.evidence for _, row in lines):
+        notes.append("layers marked ~ are set beside each other by kind and order alone: right only for projects of one network")
+    alone: dict[int, dict[str, None]] = {}
+    for table, row in lines:
+        owner = row.only(table)
+        if owner is not None:
+            alone.setdefault(owner, {})[row.name] = None
+    for owner, names in alone.items():
+        shown = f"{', '.join(list(names)[:4])}{', ...' if len(names) > 4 else ''}"
+        notes.append(f"layers of {subjects[owner].name} without an evident counterpart: {len(names)} ({shown})")
     return notes

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from hw_flow.report.align import Evidence
 from hw_flow.synth.parsers import Stage
 
 
@@ -51,10 +52,25 @@ class Column(_Strict):
 
 
 class LayerRow(_Strict):
-    """A layer (or all parts of a kind that are no layers); a cell for every column."""
+    """A layer (or all parts of a kind that are no layers); a cell for every column.
+
+    Attributes
+    ----------
+    name : unique in the table.
+    names : what each column's report calls it; None where it has no such layer.
+    evidence : why each column's layer is in this row, see `hw_flow.report.align`; None for groups.
+    """
 
     name: str
     cells: list[Cell | None]
+    names: list[str | None]
+    evidence: list[Evidence | None]
+
+    def only(self, table: LayerTable) -> int | None:
+        """The one subject of ``table`` that has this layer, if others have layers too; else None."""
+        owners = {column.subject for column, name in zip(table.columns, self.names, strict=True) if name is not None}
+        several = len({column.subject for column in table.columns}) > 1
+        return next(iter(owners)) if several and len(owners) == 1 else None
 
 
 class LayerTable(_Strict):
@@ -78,7 +94,7 @@ class SubjectInfo(_Strict):
 class Comparison(_Strict):
     """All tables of a comparison."""
 
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.1"] = "1.1"
     subjects: list[SubjectInfo]
     baseline: int
     device: str | None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hw_flow.report.align import GROUPS
 from hw_flow.report.compare_schema import Cell, Comparison, LayerTable
 
 if TYPE_CHECKING:
@@ -90,12 +91,13 @@ def table_csv(comparison: Comparison) -> str:
     """One line a figure, with everything known of it."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["subject", "layer", "metric", "stage", "value", "unit", "source", "target", "ratio", "mixed", "percent"])
-    for subject, layer, metric, stage, cell in _cells(comparison):
+    writer.writerow(["subject", "layer", "metric", "stage", "value", "unit", "source", "target", "ratio", "mixed", "percent",
+                     "own_name", "evidence"])
+    for subject, layer, metric, stage, cell, named, evidence in _cells(comparison):
         ratio = "" if cell.ratio is None else f"{cell.ratio:.6g}"
         percent = "" if cell.percent is None else f"{cell.percent:.6g}"
         writer.writerow([_harmless(subject), _harmless(layer), metric, stage, cell.value, cell.unit, cell.source, cell.target,
-                         ratio, int(cell.mixed), percent])
+                         ratio, int(cell.mixed), percent, _harmless(named), evidence])
     return buffer.getvalue()
 
 
@@ -121,22 +123,23 @@ def value(cell: Cell) -> str:
     return f"{cell.value:,.4g}" if isinstance(cell.value, float) and abs(cell.value) < 1000 else f"{cell.value:,.0f}"
 
 
-def _cells(comparison: Comparison) -> Iterator[tuple[str, str, str, str, Cell]]:
+def _cells(comparison: Comparison) -> Iterator[tuple[str, str, str, str, Cell, str, str]]:
+    """Subject, layer, metric, stage, figure, and what the subject calls the layer and why it is in this row."""
     names = [subject.name for subject in comparison.subjects]
     for row in comparison.totals:
         for name, cell in zip(names, row.cells, strict=True):
             if cell is not None:
-                yield name, "", row.metric, row.stage, cell
+                yield name, "", row.metric, row.stage, cell, "", ""
     for table in comparison.layers:
         for line in table.rows:
-            for column, cell in zip(table.columns, line.cells, strict=True):
+            for column, cell, named, why in zip(table.columns, line.cells, line.names, line.evidence, strict=True):
                 if cell is not None:
-                    yield names[column.subject], line.name, table.metric, column.stage, cell
+                    yield names[column.subject], line.name, table.metric, column.stage, cell, named or "", why or ""
 
 
 def _letters(comparison: Comparison) -> dict[tuple[str, str], str]:
     """A letter for each source and target, in the order of their first figures."""
-    found = dict.fromkeys((cell.source, cell.target) for _, layer, _, _, cell in _cells(comparison) if not layer)
+    found = dict.fromkeys((cell.source, cell.target) for _, layer, _, _, cell, _, _ in _cells(comparison) if not layer)
     return {pair: _letter(index) for index, pair in enumerate(found)}
 
 
@@ -179,7 +182,9 @@ def _layers(comparison: Comparison, table: LayerTable, letters: dict[tuple[str, 
             legend.append(f"{names[column.subject]}, {column.stage}: {column.source}")
     rows = []
     for line in table.rows:
-        cells = [line.name]
+        only = line.only(table) if line.name not in GROUPS else None
+        mark = " ~" if "order" in line.evidence else f" (only {names[only]})" if only is not None else ""
+        cells = [f"{line.name}{mark}"]
         for index, cell in enumerate(line.cells):
             cells.append("" if cell is None else value(cell))
             cells += [_ratio(cell)] * (several and _has_ratio(table, index))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hw_flow.errors import FlowError
+from hw_flow.report.hls4ml_layers import with_layers
 from hw_flow.report.schema import Figure
 from hw_flow.synth.parsers import STAGES, Stage, ToolReport, parse
 
@@ -55,7 +56,7 @@ def read_folder(path: Path, name: str) -> Subject:
     notes = []
     for file in _files(path):
         try:
-            found.append((file, parse(file)))
+            found.append((file, with_layers(parse(file), file, path)))
         except FlowError as error:
             # Most files of a project are no reports; one that is damaged must not vanish.
             if "damaged or cut off" in str(error) or "cannot read" in str(error):
@@ -156,6 +157,7 @@ def _merged(path: Path, found: list[tuple[Path, ToolReport]]) -> tuple[ToolRepor
                   for layer in dict.fromkeys((*merged.layers, *report.layers))} if _same(merged, report) else merged.layers
         merged = replace(
             merged, design=merged.design or report.design, part=merged.part or report.part, layers=layers,
+            parts={**report.parts, **merged.parts}, order=max(merged.order, report.order, key=len),
             total={**report.total, **merged.total}, capacity={**report.capacity, **merged.capacity})
     return merged, notes
 

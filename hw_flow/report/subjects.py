@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hw_flow.errors import FlowError
+from hw_flow.report.align import hls4ml_kind
 from hw_flow.report.folder import Subject, read_folder
-from hw_flow.report.schema import Figure, Report
-from hw_flow.synth.parsers import STAGES, UNITS, Stage, ToolReport, parse
+from hw_flow.report.schema import Figure, Layer, Report
+from hw_flow.synth.parsers import STAGES, UNITS, Part, Stage, ToolReport, parse
 
 if TYPE_CHECKING:
     from hw_flow.backends import Build
@@ -57,7 +58,9 @@ def of_report(report: Report, path: Path, name: str, target: str | None = None) 
     predicted = {name.removesuffix("_estimate"): figure for name, figure in report.performance.items()
                  if name.endswith("_estimate")}
     layers = {layer.name: _some(layer.figures, "cycles", "macs") for layer in report.layers}
-    found = [ToolReport(format="bitwright", source="model", stage="estimate", design=report.name, total=predicted, layers=layers)]
+    parts, order = {layer.name: _part(layer) for layer in report.layers}, tuple(layers)
+    found = [ToolReport(format="bitwright", source="model", stage="estimate", design=report.name, total=predicted, layers=layers,
+                        parts=parts, order=order)]
     notes = []
     if report.resources:
         if target is not None and target not in report.resources:
@@ -70,7 +73,7 @@ def of_report(report: Report, path: Path, name: str, target: str | None = None) 
         source = _source(chosen.total)
         found.append(ToolReport(
             format="bitwright", source=source, stage=_stage(source), design=report.name, part=chosen.target, total=chosen.total,
-            layers=chosen.layers, kinds=chosen.kinds))
+            layers=chosen.layers, kinds=chosen.kinds, parts=parts, order=order))
     measured = {key: figure for key, figure in report.performance.items()
                 if key in UNITS and _stage(figure.source) not in {own.stage for own in found}}
     if measured:
@@ -78,6 +81,14 @@ def of_report(report: Report, path: Path, name: str, target: str | None = None) 
         found.append(ToolReport(
             format="bitwright", source=source, stage=_stage(source), design=report.name, total=measured))
     return Subject(name, path, "build", tuple(sorted(found, key=lambda own: STAGES.index(own.stage))), tuple(notes))
+
+
+def _part(layer: Layer) -> Part:
+    """What our report says of a layer; hls4ml's layers have hls4ml's kinds there."""
+    first, second = (("MW", "MH") if "MW" in layer.folding else ("taps", "channels"))
+    inputs, outputs = layer.folding.get(first), layer.folding.get(second)
+    matrix = (inputs, outputs) if isinstance(inputs, int) and isinstance(outputs, int) else None
+    return Part(kind=hls4ml_kind(layer.kind), matrix=matrix)
 
 
 def _build(path: Path, name: str, target: str | None) -> Subject:
@@ -93,7 +104,7 @@ def _build(path: Path, name: str, target: str | None) -> Subject:
     if not project.is_dir():
         return ours
     try:
-        theirs = read_folder(project, name)
+        theirs = _with_nodes(read_folder(project, name), stamp.get("nodes", ()))
     except FlowError:
         return ours  # nothing reported yet
 
@@ -104,6 +115,17 @@ def _build(path: Path, name: str, target: str | None) -> Subject:
 
     reports = tuple(own for stage in STAGES if (own := chosen(stage)) is not None)
     return Subject(name, path, "build", reports, (*ours.notes, *theirs.notes))
+
+
+def _with_nodes(subject: Subject, nodes: Sequence[Mapping[str, str | None]]) -> Subject:
+    """``subject`` with the names that FINN's nodes have in the graph imported from FINN's."""
+    ours = {str(node["finn"]): str(node["node"]) for node in nodes if node["node"] is not None}
+
+    def named(own: ToolReport) -> ToolReport:
+        known = {name: Part(names=(ours[name],)) for name in own.layers if name in ours}
+        return replace(own, parts={**own.parts, **known})
+
+    return replace(subject, reports=tuple(named(own) for own in subject.reports))
 
 
 def _with_model(subject: Subject, build: Build) -> Subject:

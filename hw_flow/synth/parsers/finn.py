@@ -241,4 +241,6 @@ def _source(content: Content, default: str) -> str:
 def _report(name: str, source: str, stage: Stage, total: Mapping[str, float | None],
             layers: Mapping[str, Mapping[str, float | None]], *, notes: tuple[str, ...] = ()) -> ToolReport:
     return ToolReport(format=name, source=source, stage=stage, total=figures(total, source),
-                      layers={layer: figures(values, source) for layer, values in layers.items()}, notes=notes)
+                      layers={layer: figures(values, source) for layer, values in layers.items()}, notes=notes,
+                      # Estimates list the nodes as the graph has them, netlists do not.
+                      order=tuple(layers) if stage in ("estimate", "hls") else ())

@@ -26,6 +26,22 @@ UNITS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """What is known of a layer beside its figures, to find the same layer in other reports.
+
+    Attributes
+    ----------
+    kind : what it computes, under our names of nodes (``MVAU``, ``Pool``); ``""`` if that is not known.
+    matrix : inputs and outputs of its weights (``MW``, ``MH``), or None.
+    names : what other reports of the same project call it.
+    """
+
+    kind: str = ""
+    matrix: tuple[int, int] | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ToolReport:
     """The figures of one report.
 
@@ -39,6 +55,8 @@ class ToolReport:
     total : figures of the whole by metric (the keys of `UNITS`).
     layers : figures of the parts, by the name the file gives them.
     kinds : what a part is (``fifo``, ``dwc``, ...), by its name, where that is known.
+    parts : what else is known of a layer, by its name.
+    order : names of layers in the order of the network, where the report has that order.
     inside : names of the modules below the top, where the file lists them.
     capacity : what the device offers, by metric, where the file says.
     notes : what a reader should know, one sentence each.
@@ -52,6 +70,8 @@ class ToolReport:
     total: Mapping[str, Figure] = field(default_factory=dict)
     layers: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
     inside: frozenset[str] = frozenset()
     capacity: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -15,11 +15,11 @@ from rich.console import Console
 from hw_flow import api
 from hw_flow.cli.entry import run
 from hw_flow.errors import FlowError
-from hw_flow.report import align, compare_picture, compare_text
+from hw_flow.report import compare_picture, compare_text
 from hw_flow.report.compare import compare
 from hw_flow.report.compare_schema import Comparison, Row
 from hw_flow.report.subjects import of_report, read
-from hw_flow.synth.parsers import ToolReport, figures
+from hw_flow.synth.parsers import figures
 from tests.hw_flow.report.test_report import make_report
 from tests.hw_flow.synth.parsers.samples import SAMPLES
 from tests.hw_flow.tiny import tiny
@@ -109,37 +109,6 @@ def test_alone_a_design_is_set_against_its_own_hardware(tmp_path: Path) -> None:
     assert estimate is not None
     assert routed is not None
     assert (estimate.ratio, routed.ratio) == (50 / 80, None)
-
-
-@pytest.mark.parametrize(
-    ("name", "key"),
-    [
-        ("MVAU_hls_3", "MVAU_3"), ("MVAU_rtl_3", "MVAU_3"), ("MatrixVectorActivation_3", "MVAU_3"), ("MVAU_3", "MVAU_3"),
-        ("StreamingFCLayer_Batch_3", "MVAU_3"), ("ConvolutionInputGenerator_rtl_0", "SlidingWindow_0"),
-        ("StreamingFIFO_rtl_1_0", "FIFOs"), ("StreamingDataWidthConverter_Batch_2", "width converters"),
-        ("FMPadding_Pixel_hls_0", "padding"),
-        ("DuplicateStreams_hls_1", "forks"), ("IODMA_hls_0", "data movers"), ("AddStreams_hls_2", "Add_2"),
-    ],
-)
-def test_names_of_finn_have_ours_as_keys(name: str, key: str) -> None:
-    row = figures({"luts": 1}, "finn-estimate")
-    report = ToolReport(format="x", source="finn-estimate", stage="estimate", layers={name: row})
-    assert align.keys(report) == {name: key}
-
-
-def test_matrix_layers_of_hls4ml_are_numbered_in_their_order() -> None:
-    names = ["grp_dense_latency_ap_fixed_16_6_5_3_0_ap_fixed_16_6_5_3_0_config11_s_fu_1",
-             "relu_array_array_ap_fixed_5u_relu_config4_U0", "grp_conv_2d_cl_array_ap_fixed_1u_array_config2_s_fu_3",
-             "depthwise_conv_2d_cl_array_array_config5_U0", "dense_array_array_ap_fixed_16_6_5_3_0_5u_config7_U0"]
-    report = ToolReport(format="csynth-rpt", source="vitis_hls-2022.2", stage="hls",
-                        layers={name: figures({"luts": 1}, "vitis_hls-2022.2") for name in names})
-    assert list(align.keys(report).values()) == ["MVAU_2", "relu_config4", "MVAU_0", "VVAU_0", "MVAU_1"]
-
-
-def test_calls_of_a_function_add_up() -> None:
-    rows = {"grp_part_fu_12": figures({"luts": 3, "latency_cycles": 5}, "v"), "grp_part_fu_40": figures({"luts": 4}, "v")}
-    report = ToolReport(format="csynth-rpt", source="vitis_hls-2022.2", stage="hls", layers=rows)
-    assert set(align.keys(report).values()) == {"part"}
 
 
 def test_shares_of_a_device_are_of_its_own_units(tmp_path: Path) -> None:
