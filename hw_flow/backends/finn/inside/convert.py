@@ -71,7 +71,7 @@ def fold(model: Any, request: Request, cfg: Any) -> Any:
 
     Raises
     ------
-    ConversionError : a PE or SIMD that its node cannot have.
+    ConversionError : an entry of the folding file fits no node; a PE or SIMD that its node cannot have.
     """
     from finn.builder import build_dataflow_steps as finn
     from finn.transformation.fpgadataflow.set_folding import SetFolding
@@ -80,8 +80,11 @@ def fold(model: Any, request: Request, cfg: Any) -> Any:
     if request.target_cycles is not None:
         model = model.transform(SetFolding(request.target_cycles, mvau_wwidth_max=request.mvau_wwidth_max,
                                            two_pass_relaxation=True))
-    model = finn.step_apply_folding_config(model, cfg)
-    wrong = legal.check(model)
+    given = {} if request.folding_file is None else json.loads(request.folding_file.read_text(encoding="utf-8"))
+    wrong = legal.check_entries(model, given)
+    if wrong is None:
+        model = finn.step_apply_folding_config(model, cfg)
+        wrong = legal.check(model)
     if wrong is not None:
         raise ConversionError(wrong)
     model = finn.step_minimize_bit_width(model, cfg)
@@ -89,7 +92,7 @@ def fold(model: Any, request: Request, cfg: Any) -> Any:
 
 
 def remarks(model: Any, request: Request) -> list[str]:
-    """What the user should know of the folding: FINN says nothing where it has none, and skips entries of unknown nodes."""
+    """What the user should know of the folding: FINN says nothing where it has none, and skips entries of nodes it lacks."""
     if request.folding_file is None:
         return [] if request.target_cycles is not None else [
             "no folding given: FINN's default, one operation a cycle in every node; choose with --target-cycles or --folding"]

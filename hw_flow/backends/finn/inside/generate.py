@@ -8,13 +8,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from hw_flow.backends.finn.inside.legal import FOLDING
 from hw_flow.backends.finn.request import Request
 
 # From the folded hardware graph on, FINN's own default steps.
 STEPS = ("step_apply_folding_config", "step_minimize_bit_width", "step_transpose_decomposition", "step_generate_estimate_reports",
          "step_assign_ddr_weight_offsets", "step_generate_hardware", "step_create_stitched_ip", "step_out_of_context_synthesis")
-_FOLDING = ("PE", "SIMD", "parallel_window", "ram_style", "resType", "mem_mode", "runtime_writeable_weights",
-            "depth_trigger_uram", "depth_trigger_bram", "ram_style_thresholds", "impl_style")
 
 
 def generate(model: Any, request: Request) -> dict[str, Any]:
@@ -83,7 +82,7 @@ def project(model: Any, request: Request, cfg: Any) -> dict[str, Any]:
     model.save(str(folder / "model.onnx"))
     parent = request.output / "intermediate_models" / "dataflow_parent.onnx"
     shutil.copyfile(parent, folder / "output" / "intermediate_models" / "dataflow_parent.onnx")
-    extract_model_config_to_json(model, folder / "folding.json", list(_FOLDING))
+    extract_model_config_to_json(model, folder / "folding.json", list(FOLDING))
     ready = DataflowBuildConfig(
         output_dir="output", synth_clk_period_ns=request.clock_ns, fpga_part=request.part, board=request.board, steps=list(STEPS),
         generate_outputs=[DataflowOutputType.ESTIMATE_REPORTS, DataflowOutputType.STITCHED_IP, DataflowOutputType.OOC_SYNTH],
@@ -95,8 +94,8 @@ def project(model: Any, request: Request, cfg: Any) -> dict[str, Any]:
     again = DataflowBuildConfig.from_yaml((folder / "build.yaml").read_text(encoding="utf-8"))
     loaded = ModelWrapper(str(folder / "model.onnx")).transform(ApplyConfig(str(folder / str(again.folding_config_file))))
     before, after = folder / "before.json", folder / "after.json"
-    extract_model_config_to_json(model, before, list(_FOLDING))
-    extract_model_config_to_json(loaded, after, list(_FOLDING))
+    extract_model_config_to_json(model, before, list(FOLDING))
+    extract_model_config_to_json(loaded, after, list(FOLDING))
     same = json.loads(before.read_text()) == json.loads(after.read_text())
     before.unlink()
     after.unlink()

@@ -6,7 +6,7 @@ import pytest
 
 from hw_flow import api
 from hw_flow.backends.finn import environment
-from hw_flow.backends.finn.inside.legal import illegal
+from hw_flow.backends.finn.inside.legal import illegal, misfit
 from hw_flow.backends.finn.settings import read_settings
 from hw_flow.errors import FlowError
 from tests.hw_flow.tiny import tiny
@@ -84,6 +84,27 @@ def test_folding_files(model, tmp_path, text, message):
 ])
 def test_illegal_foldings(op_type, attributes, line):
     assert illegal("N_0", op_type, attributes) == line
+
+
+NODES = {"MVAU_hls_0": {"PE": ("i", True, 0), "SIMD": ("i", True, 0), "MW": ("i", True, 0),
+                        "mem_mode": ("s", False, "internal_decoupled", {"internal_decoupled", "external"})},
+         "Pool_hls_0": {"PE": ("i", True, 0)}}
+
+
+@pytest.mark.parametrize(("entries", "line"), [
+    ({"MVAU_hls_1": {"PE": 2}}, "node 'MVAU_hls_1' is not in FINN's graph; its nodes: MVAU_hls_0, Pool_hls_0"),
+    ({"MVAU_rtl_0": {"PE": 2}}, "node 'MVAU_rtl_0' is not in FINN's graph; it has MVAU_hls_0: rename the entry, or choose the "
+                                "variant by 'styles' in --settings"),
+    ({"MVAU_hls_0": {"pe": 2}}, "MVAU_hls_0: no attribute 'pe'; it takes PE, SIMD, mem_mode"),
+    ({"MVAU_hls_0": {"PE": "2"}}, "MVAU_hls_0: PE is '2'; give int"),
+    ({"MVAU_hls_0": {"PE": 2.0}}, "MVAU_hls_0: PE is 2.0; give int"),
+    ({"MVAU_hls_0": {"mem_mode": "const"}}, "MVAU_hls_0: mem_mode is 'const'; give one of external, internal_decoupled"),
+    ({"Defaults": {"PE": 2}}, 'Defaults: PE is 2; give a value and operators, such as ["auto", ["MVAU_hls"]]'),
+    ({"Defaults": {"PE": [2, ["MVAU_hls"]]}, "Thresholding_rtl_0": {"PE": 1}, "StreamingFIFO_rtl_3": {"depth": 4},
+      "LabelSelect_hls_0": {"PE": 1}, "MVAU_hls_0": {"PE": 2}}, None),
+])
+def test_folding_entries(entries, line):
+    assert misfit(entries, NODES) == (line and f"folding file: {line}")
 
 
 def test_settings_defaults(tmp_path):
