@@ -1,28 +1,30 @@
 """The loss that training for hardware minimises: L = L_task + weight * L_hw, with L_hw from a cost model that is plugged in.
 
 A cost model sees the layers as the numbers its formulas want, with bit widths that gradients flow through where they are
-learned (see `bitwidths`). The formulas here are the analytic ones; `hw_flow.cost` makes one from its own coefficients.
+learned (see `bitwidths`). The formulas here are short ones of their own; `hw_flow.cost.training` has the cost model's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from models.bits import type_bits
+from models.bits import CODEBOOK_TYPES, type_bits
 from models.convnet import ConvSpec
 from models.layer import tensor_quantiser
+from models.levels import grid_bits
 from models.plan import Source, plan, sources
 from quant_training.bitwidths import width_of
 from quant_training.errors import TrainingError
 from quant_training.hooks import Hook, Step
+from quant_training.size import layer_sizes
 
 if TYPE_CHECKING:
-    from models import Network
+    from models import Network, Spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,9 @@ class LayerLoad:
     ----------
     inputs, outputs : products that each output sums up (columns of the matrix), and outputs (rows).
     positions : times a frame that the matrix is used.
-    weight_bits, input_bits, output_bits : of an element, scalars; 0 outputs bits where sums leave as they are.
+    weight_bits, input_bits, output_bits : that store an element, scalars; 0 output bits where sums leave as they are.
+    weight_type, input_type, output_type : of the BitConfig, whose widths may be learned; None where sums leave as they are.
+    depthwise : each output has an input channel of its own.
     """
 
     inputs: int
@@ -42,6 +46,10 @@ class LayerLoad:
     weight_bits: Tensor
     input_bits: Tensor
     output_bits: Tensor
+    weight_type: str
+    input_type: str
+    output_type: str | None
+    depthwise: bool = False
 
     @property
     def macs(self) -> int:
@@ -49,9 +57,14 @@ class LayerLoad:
         return self.inputs * self.outputs * self.positions
 
     @property
+    def factor_bits(self) -> Tensor:
+        """Bits of a weight where it is multiplied: of codebooks those of the grid that their levels lie on."""
+        return torch.tensor(float(grid_bits(self.weight_type))) if self.weight_type in CODEBOOK_TYPES else self.weight_bits
+
+    @property
     def sum_bits(self) -> Tensor:
         """Bits of a sum, from the types alone."""
-        return self.weight_bits + self.input_bits + max(self.inputs - 1, 0).bit_length()
+        return self.factor_bits + self.input_bits + max(self.inputs - 1, 0).bit_length()
 
 
 Cost = Callable[[Sequence[LayerLoad]], Tensor]
@@ -69,33 +82,58 @@ def loads(model: Network) -> list[LayerLoad]:
             return torch.tensor(float(type_bits(bits.activations[index])))
         return width_of(tensor_quantiser(activations[index][0]), type_bits(bits.activations[index]))
 
+    result: list[LayerLoad] = []
+    for index, (layer, size, source) in enumerate(zip(model.layers, layer_sizes(spec, bits), _inputs_of(spec), strict=True)):
+        quantiser = getattr(layer.linear.weight_quant, "tensor_quant", None)
+        stored = type_bits(layer.weight_type)
+        weight = width_of(quantiser, stored) if layer.weight_type.startswith("INT") else torch.tensor(float(stored))
+        result.append(LayerLoad(
+            size.weights // size.outputs, size.outputs, size.positions, weight, width(source),
+            width(index) if size.output_type else torch.zeros(()), size.weight_type, size.input_type, size.output_type,
+            size.depthwise))
+    return result
+
+
+def _inputs_of(spec: Spec) -> list[int | None]:
+    """Per layer the one whose activation goes into it."""
     found = {index: Source(index - 1 if index else None) for index in range(spec.layers)}
-    positions = [1] * spec.layers
     if isinstance(spec, ConvSpec):
         found = sources(plan(spec.units, spec.input_shape))
-        sizes = [unit.after(size) for unit, size in spec.weighted]
-        positions = [rows * columns for _, rows, columns in sizes]
-    result = []
-    for index, layer in enumerate(model.layers):
-        weight = layer.linear.weight
-        quantiser = getattr(layer.linear.weight_quant, "tensor_quant", None)
-        output = width(index) if index < spec.layers - 1 else torch.zeros(())
-        stored = torch.tensor(float(type_bits(layer.weight_type)))
-        uniform = layer.weight_type.startswith("INT") and quantiser is not None
-        result.append(LayerLoad(
-            weight[0].numel(), weight.shape[0], positions[index],
-            width_of(quantiser, type_bits(layer.weight_type)) if uniform else stored, width(found[index].layer), output))
-    return result
+    return [found[index].layer for index in range(spec.layers)]
 
 
 def bit_operations(layers: Sequence[LayerLoad]) -> Tensor:
     """Products a frame times the bits of both factors, summed (Baskin et al., arXiv 1804.10969)."""
-    return torch.stack([layer.macs * layer.weight_bits * layer.input_bits for layer in layers]).sum()
+    return _sum(layer.macs * layer.factor_bits * layer.input_bits for layer in layers)
 
 
 # LUTs of a 6-input architecture per unit of each count, rounded from those of hw_flow.cost.
-_LUTS: Mapping[str, float] = {"node": 56.0, "bit_products": 0.96, "accumulator": 0.53, "weights": 1.0, "compare": 0.8}
+_LUTS: Mapping[str, float] = {
+    "node": 56.0, "bit_products": 0.96, "shift": 1.1, "accumulator": 0.53, "weights": 1.0, "level": 1.0, "compare": 0.8}
 _ROM_WORDS = 64
+
+
+def _product(layer: LayerLoad, coefficients: Mapping[str, float]) -> Tensor:
+    """LUTs of a product a cycle; powers of two shift where that is cheaper, over the reach of their exponents."""
+    plain = coefficients["bit_products"] * layer.factor_bits * layer.input_bits
+    if not layer.weight_type.startswith("POW"):
+        return plain
+    reach = int(layer.factor_bits) - 2
+    return torch.minimum(plain, coefficients["shift"] * 2 * (layer.input_bits + reach + 1))
+
+
+def _memory(layer: LayerLoad, words: float, coefficients: Mapping[str, float]) -> Tensor:
+    """LUTs of the memory behind a product: the weight, or its code and the table that makes the level of it."""
+    if words <= 1:
+        return torch.zeros(())  # constants of the logic
+    rom = coefficients["weights"] * max(1.0, words / _ROM_WORDS)
+    if layer.weight_type.startswith("CODE"):
+        return torch.minimum(rom * layer.factor_bits, rom * layer.weight_bits + coefficients["level"] * layer.factor_bits)
+    return rom * layer.weight_bits
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    return sum(parts, start=torch.zeros(()))
 
 
 @dataclass(frozen=True)
@@ -105,8 +143,9 @@ class LutCost:
     Attributes
     ----------
     target_cycles : interval of a frame.
-    coefficients : LUTs per ``node``, ``bit_products`` (products a cycle times the bits of both factors), ``accumulator``
-        (bits), ``weights`` (LUT ROMs of 64 words by 1 bit) and ``compare`` (bits compared with thresholds a cycle).
+    coefficients : LUTs per ``node``, ``bit_products`` (products a cycle times the bits of both factors), ``shift`` (bits that a
+        power of two shifts and adds), ``accumulator`` (bits), ``weights`` (LUT ROMs of 64 words by 1 bit), ``level`` (bits made
+        of the codes of a codebook a cycle) and ``compare`` (bits compared with thresholds a cycle).
     """
 
     target_cycles: int
@@ -118,22 +157,15 @@ class LutCost:
 
     def __call__(self, layers: Sequence[LayerLoad]) -> Tensor:
         """Sum over the layers."""
-        return torch.stack([self.layer(layer) for layer in layers]).sum()
+        return _sum(self.layer(layer) for layer in layers)
 
     def layer(self, layer: LayerLoad) -> Tensor:
         """LUTs of one layer."""
         weights = layer.inputs * layer.outputs
         products = min(max(1.0, layer.macs / self.target_cycles), float(weights))
-        words = weights / products
-        rows = max(1.0, products / layer.inputs)
-        counts = {
-            "node": torch.ones(()), "bit_products": products * layer.weight_bits * layer.input_bits,
-            "accumulator": rows * layer.sum_bits, "weights": products * layer.weight_bits * max(1.0, words / _ROM_WORDS),
-            "compare": rows * layer.output_bits * layer.sum_bits,
-        }
-        if words <= 1:
-            counts.pop("weights")  # constants of the logic
-        return torch.stack([self.coefficients.get(name, 0.0) * count for name, count in counts.items()]).sum()
+        rows, costs = max(1.0, products / layer.inputs), self.coefficients
+        return (costs["node"] + products * (_product(layer, costs) + _memory(layer, weights / products, costs))
+                + rows * layer.sum_bits * (costs["accumulator"] + costs["compare"] * layer.output_bits))
 
 
 @dataclass(frozen=True)
@@ -149,7 +181,7 @@ class CycleCost:
 
     def __call__(self, layers: Sequence[LayerLoad]) -> Tensor:
         """Cycles of the interval."""
-        return bit_operations(layers) * self.coefficients["bit_products"] / self.luts
+        return _sum(layer.macs * _product(layer, self.coefficients) for layer in layers) / self.luts
 
 
 class HardwareLoss(Hook):

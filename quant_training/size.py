@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.bits import BitConfig, type_bits
 from models.convnet import ConvSpec
+from models.levels import grid_bits
 from models.plan import Step, plan
 from models.units import Concat, Conv, Dense, Residual
 
@@ -61,8 +62,11 @@ class LayerSize:
 
     @property
     def bit_operations(self) -> int:
-        """MACs times the bits of both factors (Baskin et al., arXiv 1804.10969, without the accumulator)."""
-        return self.macs * self.weight_bits * self.input_bits
+        """MACs times the bits of both factors (Baskin et al., arXiv 1804.10969, without the accumulator).
+
+        The factor of a codebook's weight is its level on the grid, which has more bits than the code that is stored.
+        """
+        return self.macs * grid_bits(self.weight_type) * self.input_bits
 
 
 @dataclass(frozen=True)

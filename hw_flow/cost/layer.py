@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Rows of so many inputs hold all levels of any type, so that one stands for all.
 _WIDE = 256
+_PRODUCTS = ("xnor", "bit_products", "shift")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class LayerShape:
     given: str
     output: str | None = None
     depthwise: bool = False
+
+    @property
+    def macs(self) -> int:
+        """Products a frame."""
+        return self.inputs * self.outputs * self.positions
 
     @classmethod
     def of(cls, size: LayerSize) -> LayerShape:
@@ -91,6 +97,13 @@ def luts_alone(layer: LayerShape, target_cycles: int, coefficients: Mapping[str,
     node, graph = specimen(layer)
     return min(weighed(features(node, NodeFolding(choice.pe, choice.simd, "distributed", "lut"), graph), coefficients)
                for choice in _within(node, graph, target_cycles))
+
+
+def product_luts(layer: LayerShape, coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> float:
+    """LUTs that each product a cycle of ``layer`` takes, if it is made of LUTs, without its memory and its sum."""
+    node, graph = specimen(layer)
+    counts = features(node, NodeFolding(1, 1, "distributed", "lut"), graph)
+    return weighed({name: count for name, count in counts.items() if name in _PRODUCTS}, coefficients)
 
 
 @lru_cache(maxsize=65536)

@@ -1,35 +1,98 @@
-"""The cost model as a loss for training: our coefficients in the formula that `quant_training` differentiates."""
+"""The cost model as a loss for training: `features` at whole widths, and straight lines in between for the gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from itertools import product
+from math import ceil, isfinite
+from typing import TYPE_CHECKING, Literal
 
+from hw_flow.cost.layer import LayerShape, luts_alone, product_luts
 from hw_flow.cost.model import DEFAULT_COEFFICIENTS
+from hw_flow.errors import FlowError
 
 if TYPE_CHECKING:
-    from quant_training.hardware_loss import CycleCost, LutCost
+    from torch import Tensor
+
+    from quant_training.hardware_loss import LayerLoad
 
 
-def lut_cost(target_cycles: int, coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> LutCost:
-    """LUTs of a network's layers at ``target_cycles`` a frame, for `quant_training.hardware_loss.HardwareLoss`.
+@dataclass(frozen=True)
+class ModelCost:
+    """What the cost model says of a network's layers, for `quant_training.hardware_loss.HardwareLoss`.
+
+    Everything is made of LUTs: a width that grows into DSP blocks must not become cheaper.
+
+    Attributes
+    ----------
+    kind : ``luts`` of the layers at ``at`` cycles a frame, or ``cycles`` a frame if ``at`` LUTs were shared out among the
+        products of all layers by their need.
+    at : cycles, or LUTs.
+    coefficients : LUTs per unit of each feature.
+    """
+
+    kind: Literal["luts", "cycles"]
+    at: float
+    coefficients: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_COEFFICIENTS))
+
+    def __post_init__(self) -> None:
+        what = {"luts": "cycles that a frame may take", "cycles": "LUTs that there are"}[self.kind]
+        if not 1 <= self.at < float("inf"):
+            raise FlowError(f"hardware cost: {self.at:g} {what}; give at least 1")
+
+    def __call__(self, layers: Sequence[LayerLoad]) -> Tensor:
+        """Sum over the layers."""
+        import torch
+
+        return sum((self._layer(layer) for layer in layers), start=torch.zeros(()))
+
+    def _layer(self, layer: LayerLoad) -> Tensor:
+        import torch
+
+        found = torch.zeros(())
+        for (weight, some), (given, more), (output, last) in product(
+                _ends(layer.weight_type, layer.weight_bits), _ends(layer.input_type, layer.input_bits),
+                _ends(layer.output_type, layer.output_bits)):
+            shape = LayerShape(layer.inputs, layer.outputs, layer.positions, str(weight), str(given), output, layer.depthwise)
+            found = found + self._price(shape) * some * more * last
+        return found
+
+    @cached_property
+    def _price(self) -> Callable[[LayerShape], float]:
+        if self.kind == "luts":
+            return lru_cache(maxsize=None)(lambda shape: luts_alone(shape, int(self.at), self.coefficients))
+        return lru_cache(maxsize=None)(lambda shape: shape.macs * product_luts(shape, self.coefficients) / self.at)
+
+
+def lut_cost(target_cycles: int, coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> ModelCost:
+    """LUTs of a network's layers at ``target_cycles`` a frame.
 
     Parameters
     ----------
     coefficients : LUTs per unit of each feature: the defaults, or those of a `Calibration`.
     """
-    from quant_training.hardware_loss import LutCost
-
-    return LutCost(target_cycles, _named(coefficients))
+    return ModelCost("luts", target_cycles, dict(coefficients))
 
 
-def cycle_cost(luts: float, coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> CycleCost:
+def cycle_cost(luts: float, coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> ModelCost:
     """Cycles a frame with ``luts`` to share out, likewise."""
-    from quant_training.hardware_loss import CycleCost
-
-    return CycleCost(luts, _named(coefficients))
+    return ModelCost("cycles", luts, dict(coefficients))
 
 
-def _named(coefficients: Mapping[str, float]) -> dict[str, float]:
-    """With the control of a matrix unit under the name that training knows."""
-    return {**coefficients, "node": coefficients["control.MVAU"]}
+def _ends(kind: str | None, bits: Tensor) -> list[tuple[str | None, Tensor | float]]:
+    """The whole widths around ``bits`` as types, and their shares; one type where nothing is learned.
+
+    Learned widths are whole in a forward pass, and their gradient is what the last bit costs, or the next one at the least.
+    """
+    name = (kind or "").rstrip("0123456789")
+    if name not in ("INT", "UINT"):
+        return [(kind, 1.0)]
+    width = float(bits)
+    if not isfinite(width):
+        return [(kind, bits)]  # the loss says so
+    if not bits.requires_grad and width == int(width):
+        return [(f"{name}{int(width)}", 1.0)]
+    low = max(ceil(width) - 1, 2 if name == "INT" else 1)
+    return [(f"{name}{low}", low + 1 - bits), (f"{name}{low + 1}", bits - low)]

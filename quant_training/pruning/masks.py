@@ -91,7 +91,7 @@ def _worth(model: Network, weights: list[Tensor], config: PruneConfig) -> tuple[
     worth = {
         "parameters": [1.0] * len(sizes), "macs": [float(size.positions) for size in sizes],
         "weight_bits": [float(size.weight_bits) for size in sizes],
-        "bit_operations": [float(size.positions * size.weight_bits * size.input_bits) for size in sizes],
+        "bit_operations": [size.bit_operations / size.weights for size in sizes],
     }[config.budget]
     return worth, sum(each * score.numel() for each, score in zip(worth, weights, strict=True))
 

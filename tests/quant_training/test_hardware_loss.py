@@ -20,6 +20,7 @@ from quant_training import TrainConfig, TrainingError, load_dataset, train
 from quant_training.bitwidths import learn_bits, narrowest, rounded
 from quant_training.callbacks import Snapshot
 from quant_training.hardware_loss import Cost, CycleCost, HardwareLoss, LutCost, bit_operations, loads
+from quant_training.size import layer_sizes
 
 CONFIG = TrainConfig(epochs=8, progress=False, keep="last", learning_rate=0.02)
 
@@ -38,7 +39,7 @@ def test_widths_shrink_under_the_cost_and_round_to_plain_types(tmp_path: Path) -
         totals.append(sum(map(type_bits, (*plain.bits.weights, *plain.bits.activations))))
         assert result.test_accuracy > 0.75
     assert totals[1] <= 32 < 36 < totals[0]
-    result = export(plain, data, tmp_path / "net.onnx")
+    export(plain, data, tmp_path / "net.onnx")
     comparison = compare(compile_qonnx(tmp_path / "net.onnx", input_type="UINT5", input_scale="1/16"),
                          data.test.integers[:100].reshape(100, -1))
     assert comparison.bit_exact
@@ -118,6 +119,20 @@ def test_every_wider_layer_costs_more(cost: Cost) -> None:
     for layer in range(3):
         wider = BitConfig.uniform("INT4", "UINT4", 3).with_layer(layer, weight="INT6")
         assert cost(loads(models.build("digits_cnn", wider, seed=0))) > base
+
+
+@pytest.mark.parametrize(("stored", "grid"), [("POW3", "INT4"), ("POW4", "INT8"), ("CODE2", "INT8"), ("CODE4", "INT8")])
+def test_codebooks_are_multiplied_on_their_grid(stored: str, grid: str) -> None:
+    """They cost what their grid costs but for the memory, where codes are stored, and for powers of two, which shift."""
+    code, plain = (models.build("resnet8", BitConfig.uniform(kind, "UINT4", 10), seed=0) for kind in (stored, grid))
+    assert bit_operations(loads(code)) == bit_operations(loads(plain))
+    assert float(bit_operations(loads(code))) == sum(layer.bit_operations for layer in layer_sizes(code.spec, code.bits))
+    for cost in (LutCost(4096), CycleCost(1000)):
+        assert 0.5 * cost(loads(plain)) < cost(loads(code)) <= cost(loads(plain))
+    narrow = models.build("resnet8", BitConfig.uniform(f"INT{stored[-1]}", "UINT4", 10), seed=0)
+    costs: tuple[Cost, ...] = (bit_operations, LutCost(4096), CycleCost(1000))
+    for each in costs:
+        assert each(loads(code)) > each(loads(narrow))
 
 
 def test_loads_see_the_shapes() -> None:
