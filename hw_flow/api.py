@@ -265,11 +265,11 @@ def compare(paths: Sequence[str | Path], **options: Any) -> Comparison:
     return run(paths, **options)
 
 
-def estimate(model: str | Path, options: BuildOptions | None = None) -> Estimates:
+def estimate(model: str | Path, options: BuildOptions | None = None, backends: Sequence[str] | None = None) -> Estimates:
     """What each back end says that a QONNX file will cost; see `hw_flow.report.estimate.estimate`."""
     from hw_flow.report.estimate import estimate as run
 
-    return run(model, options)
+    return run(model, options, backends)
 
 
 def _build(made: Build | str | Path) -> Build:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from hw_flow.cli import options
@@ -26,6 +28,8 @@ def estimate(
     unfold: options.Unfold = False,
     input_type: options.InputType = None,
     input_scale: options.InputScale = None,
+    backends: Annotated[
+        str, typer.Option("--backends", "-b", metavar="NAMES", help="Those to ask; finn takes longest.")] = "rtl,finn,hls4ml",
     as_json: options.Json = False,
 ) -> None:
     """Say what a QONNX file will cost as our RTL, with FINN and with hls4ml, as far as each states it; nothing is built."""
@@ -35,7 +39,7 @@ def estimate(
         result = api.estimate(model, api.BuildOptions(
             folding=folding, target_cycles=target_cycles, fps=fps, clock_mhz=clock, target_latency=target_latency,
             budget_luts=budget_luts, budget_brams=budget_brams, budget_dsps=budget_dsps, unfold=unfold, input_type=input_type,
-            input_scale=input_scale))
+            input_scale=input_scale), [name.strip() for name in backends.split(",") if name.strip()])
     if as_json:
         emit(result.model_dump())
         return

@@ -20,7 +20,9 @@ _TITLES = {
     "dsp": "DSP", "uram": "URAM", "srl": "SRL", "lutram": "LUTRAM", "power_w": "power", "dynamic_w": "dynamic power",
     "static_w": "static power", "throughput_fps": "throughput", "wns_ns": "slack", "area": "cell area", "die_area": "die area",
     "ebr": "EBR", "lc": "LC", "alm": "ALM", "alut": "ALUT", "m20k": "M20K", "mlab": "MLAB", "fifo_bits": "FIFOs",
+    "macs": "MACs",
 }
+_MISSING = "-"  # nobody states it, which is not 0
 # Units that a title does not say already.
 _SHOWN_UNITS = ("cycles", "frames/s", "MHz", "ns", "W", "um2", "bits", "s", "beats")
 
@@ -164,7 +166,7 @@ def _totals(comparison: Comparison, letters: dict[tuple[str, str], str]) -> Grid
         unit = next(cell.unit for cell in row.cells if cell is not None)
         cells = [f"{title(row.metric)} [{unit}]" if unit in _SHOWN_UNITS else title(row.metric), row.stage]
         for index, cell in enumerate(row.cells):
-            cells.append("" if cell is None else f"{value(cell)} [{letters[cell.source, cell.target]}]")
+            cells.append(_MISSING if cell is None else f"{value(cell)} [{letters[cell.source, cell.target]}]")
             cells += [_ratio(cell)] * (several and index != comparison.baseline) + [_percent(cell)] * shares
         rows.append(cells)
     return Grid("Totals", heads, rows, 2, _legend(letters))
@@ -186,7 +188,7 @@ def _layers(comparison: Comparison, table: LayerTable, letters: dict[tuple[str, 
         mark = " ~" if "order" in line.evidence else f" (only {names[only]})" if only is not None else ""
         cells = [f"{line.name}{mark}"]
         for index, cell in enumerate(line.cells):
-            cells.append("" if cell is None else value(cell))
+            cells.append(_MISSING if cell is None else value(cell))
             cells += [_ratio(cell)] * (several and _has_ratio(table, index))
         rows.append(cells)
     against = table.columns[table.baseline]
@@ -199,7 +201,10 @@ def _has_ratio(table: LayerTable, column: int) -> bool:
 
 
 def _ratio(cell: Cell | None) -> str:
-    return "" if cell is None or cell.ratio is None else f"x{cell.ratio:.3g}{'*' if cell.mixed else ''}"
+    if cell is None or cell.ratio is None:
+        return ""
+    shown = f"{cell.ratio:.2f}" if 0.1 <= cell.ratio < 100 else f"{cell.ratio:.3g}"
+    return f"x{shown}{'*' if cell.mixed else ''}"
 
 
 def _percent(cell: Cell | None) -> str:

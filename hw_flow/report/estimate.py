@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from hw_flow.errors import FlowError
-from hw_flow.report.align import FIFOS_AND_CONVERTERS
+from hw_flow.report.align import FIFOS_AND_CONVERTERS, GROUPS
 from hw_flow.report.folder import Subject
 from hw_flow.report.schema import Figure
 from hw_flow.synth.parsers import ToolReport, figures
@@ -60,12 +60,26 @@ class Estimates(BaseModel):
     seconds: float
 
 
-def estimate(model: str | Path, options: BuildOptions | None = None) -> Estimates:
-    """Estimates of a QONNX file by all back ends, all with the folding that ``options`` ask for.
+@dataclass(frozen=True)
+class _Asked:
+    """What every back end is asked: a file, the graph of its integers, and its folding."""
+
+    model: Path
+    options: BuildOptions
+    graph: Graph
+    plan: Folding
+
+
+def estimate(model: str | Path, options: BuildOptions | None = None, backends: Sequence[str] | None = None) -> Estimates:
+    """Estimates of a QONNX file by several back ends, all with the folding that ``options`` ask for.
+
+    Parameters
+    ----------
+    backends : of ``rtl``, ``finn``, ``hls4ml``; None asks all.
 
     Raises
     ------
-    FlowError : the model or the folding cannot be used.
+    FlowError : the model or the folding cannot be used, no such back end.
     """
     from hw_flow import frontend
     from hw_flow.backends import BuildOptions
@@ -73,11 +87,16 @@ def estimate(model: str | Path, options: BuildOptions | None = None) -> Estimate
     from hw_flow.backends.rtl import choose_folding, scale_of
 
     begin = time.monotonic()
+    chosen = list(_BACKENDS) if backends is None else list(dict.fromkeys(backends))
+    for name in chosen:
+        if name not in _BACKENDS:
+            raise FlowError(f"back end '{name}' is not known; choose of {', '.join(_BACKENDS)}")
     path, wanted = Path(model), options or BuildOptions()
     program = frontend.compile_qonnx(
         path, input_type=wanted.input_type, input_scale=scale_of(wanted.input_scale), name=top_name(path, wanted))
     plan = choose_folding(program.graph, wanted)
-    found = {name: made(program.graph, plan) for name, made in _BACKENDS.items()}
+    asked = _Asked(path, wanted, program.graph, plan)
+    found = {name: _BACKENDS[name](asked) for name in chosen}
     return Estimates(
         model=str(path), backends=found, folding={name: {"PE": own.pe, "SIMD": own.simd} for name, own in plan.items()},
         notes=[*program.notes, *plan.notes], seconds=round(time.monotonic() - begin, 3))
@@ -87,7 +106,8 @@ def subjects(result: Estimates) -> list[Subject]:
     """The estimates that there are, for the tables of `hw_flow.report.compare`."""
     return [
         Subject(name, Path(result.model), "estimate", (
-            ToolReport(format="estimate", source=own.source or "", stage="estimate", total=own.total, layers=own.layers),),
+            ToolReport(format="estimate", source=own.source or "", stage="estimate", total=own.total, layers=own.layers,
+                       order=tuple(name for name in own.layers if name not in GROUPS)),),
             tuple(own.notes))
         for name, own in result.backends.items() if own.status == "ok"]
 
@@ -95,6 +115,7 @@ def subjects(result: Estimates) -> list[Subject]:
 def by_model(graph: Graph, plan: Folding) -> BackendEstimate:
     """Our model: cycles are exact, LUTs a formula fitted to Yosys (`hw_flow.cost`)."""
     from hw_flow import cost, fifo, folding
+    from hw_flow.ir import MVAU, VVAU
 
     layers: dict[str, dict[str, int | float | None]] = {}
     inside = cost.Resources()
@@ -102,6 +123,8 @@ def by_model(graph: Graph, plan: Folding) -> BackendEstimate:
         own = cost.node_resources(node, plan[node.name], graph)
         inside += own
         layers[node.name] = {"cycles": folding.node_cycles(node, plan[node.name], graph), **_sites(own.luts, own.brams, own.dsps)}
+        if isinstance(node, MVAU | VVAU):
+            layers[node.name]["macs"] = int(node.weights.size) * folding.vectors(node, graph)
     whole = cost.total(graph, plan)
     layers[FIFOS_AND_CONVERTERS] = _sites(whole.luts - inside.luts, whole.brams - inside.brams, whole.dsps - inside.dsps)
     total = {"interval_cycles": folding.interval_cycles(graph, plan), "latency_cycles": fifo.latency_cycles(graph, plan),
@@ -109,8 +132,24 @@ def by_model(graph: Graph, plan: Folding) -> BackendEstimate:
     return _made("model", total, layers, ["LUTs of a 6-input architecture as Yosys counts them, with FIFOs of likely depths"])
 
 
-def _finn(graph: Graph, plan: Folding) -> BackendEstimate:
-    """FINN's formulas: cycles of its nodes, LUTs and DSP blocks of its HLS matrix unit; latency as the sum."""
+def _finn(asked: _Asked) -> BackendEstimate:
+    """FINN+'s own estimates of its own graph; its published formulas for our graph where FINN+ is missing or refuses."""
+    from hw_flow import folding
+    from hw_flow.backends.finn.estimate import estimate as ask
+
+    try:
+        found = ask(asked.model, asked.options, asked.graph, asked.plan, folding.interval_cycles(asked.graph, asked.plan))
+    except FlowError as error:
+        own = by_formula(asked.graph, asked.plan)
+        why = f"FINN's published formulas for our graph, not a run of FINN+: {error}"
+        return own.model_copy(update={"notes": [why, *own.notes]})
+    return BackendEstimate(status="ok", source=found.source, total=found.total, layers=found.layers, notes=[
+        "FINN+'s own estimates of its own graph, nodes under FINN's names; FIFOs and width converters are in none of them",
+        "FINN's latency is the sum of all layers, which overlap makes shorter", *found.notes])
+
+
+def by_formula(graph: Graph, plan: Folding) -> BackendEstimate:
+    """FINN's published formulas: cycles of its nodes, LUTs and DSP blocks of its HLS matrix unit; latency as the sum."""
     from hw_flow import cost
     from hw_flow.cost.finn import SOURCE
     from hw_flow.ir import MVAU
@@ -123,7 +162,7 @@ def _finn(graph: Graph, plan: Folding) -> BackendEstimate:
     total: dict[str, int | float | None] = {
         "interval_cycles": max(known, default=None), "latency_cycles": sum(known) if len(known) == len(cycles) else None,
         "luts": sum(unit.luts for unit in units.values()), "dsp": sum(unit.dsps for unit in units.values())}
-    notes = ["the published formulas' figures, not a run of FINN; FIFOs and width converters are in none of them",
+    notes = ["FIFOs and width converters are in none of the figures",
              f"LUTs and DSP blocks are those of MVAU_hls{_without([name for name in cycles if name not in units])}"]
     slow = [name for name, value in cycles.items() if value is None]
     if slow:
@@ -151,12 +190,12 @@ def _without(names: list[str]) -> str:
     return f", without {', '.join(names[:3])}{more}" if names else ""
 
 
-def _hls4ml(graph: Graph, plan: Folding) -> BackendEstimate:
+def _hls4ml(asked: _Asked) -> BackendEstimate:
     """Cycles by hls4ml's reuse factors, chosen for as many multipliers as ``plan`` has; its refusal where it has no layer."""
     from hw_flow.backends.hls4ml.estimate import rows
 
     try:
-        found = rows(graph, plan)
+        found = rows(asked.graph, asked.plan)
     except FlowError as error:
         return BackendEstimate(status="unavailable", reason=str(error))
     layers = {name: {"cycles": row.cycles, "macs": row.macs, "weights": row.weights} for name, row in found.items()}
@@ -169,7 +208,8 @@ def _hls4ml(graph: Graph, plan: Folding) -> BackendEstimate:
         "and 4 two have it and the third takes 7 cycles in place of 4", _NO_HLS4ML])
 
 
-_BACKENDS: Mapping[str, Callable[[Graph, Folding], BackendEstimate]] = {"rtl": by_model, "finn": _finn, "hls4ml": _hls4ml}
+_BACKENDS: Mapping[str, Callable[[_Asked], BackendEstimate]] = {
+    "rtl": lambda asked: by_model(asked.graph, asked.plan), "finn": _finn, "hls4ml": _hls4ml}
 
 
 def _sites(luts: float, brams: float, dsps: float) -> dict[str, int | float | None]:

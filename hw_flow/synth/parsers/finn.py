@@ -57,11 +57,18 @@ def is_layer_resources(content: Content) -> bool:
 
 
 def parse_layer_resources(content: Content) -> ToolReport:
-    """``estimate_layer_resources.json``."""
+    """``estimate_layer_resources.json``; FINN writes 0 LUTs for a node that it has no formula for."""
     source = _source(content, ESTIMATE)
     rows = {name: _resources(row) for name, row in _rows(content).items()}
-    stage: Stage = "synthesis" if source.startswith("yosys") else "estimate"
-    return _report("finn-layer-resources", source, stage, rows.pop("total"), rows)
+    total = rows.pop("total")
+    if source.startswith("yosys"):
+        return _report("finn-layer-resources", source, "synthesis", total, rows)
+    silent = [name for name, row in rows.items() if row.get("luts") == 0]
+    for name in silent:
+        del rows[name]["luts"]
+    shown = f"{', '.join(silent[:3])}{f' and {len(silent) - 3} more' if len(silent) > 3 else ''}"
+    return _report("finn-layer-resources", source, "estimate", total, rows,
+                   notes=(f"FINN has no formula for the LUTs of {shown}",) if silent else ())
 
 
 def is_hls(content: Content) -> bool:

@@ -214,5 +214,5 @@ def test_layers_without_a_counterpart_are_shown_so() -> None:
     result = of_subjects(subjects)
     assert "layers of ours without an evident counterpart: 1 (MVAU_0)" in result.notes
     text = compare_text.markdown(result)
-    assert "| MVAU_0 (only ours) | 1 |  |" in text
-    assert "| MVAU_1 = MVAU_0 | 2 | 1 |" in text
+    assert "| MVAU_0 (only ours) | 1 | - |" in text
+    assert "| MVAU_1 = MVAU_0 | 2 | 1 | x0.50 |" in text

@@ -231,7 +231,7 @@ def test_every_output(tmp_path: Path) -> None:
     assert letter is not None
     assert f"130 [{letter[1]}]" in text
     assert "x1.54*" in text  # 200 routed against 130 of Yosys, whole even on a narrow terminal
-    assert "| LUT | routed |  |  | 200 [" in compare_text.markdown(result)
+    assert "| LUT | routed | - |  | 200 [" in compare_text.markdown(result)
     lines = list(csv.DictReader(io.StringIO(compare_text.table_csv(result))))
     routed = next(line for line in lines if (line["metric"], line["stage"], line["layer"]) == ("luts", "routed", ""))
     assert (routed["subject"], routed["value"], routed["source"], routed["mixed"]) == ("finn", "200", "vivado-2023.2", "1")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from hw_flow import cost, folding, frontend
 from hw_flow.backends import BuildOptions
+from hw_flow.backends.finn.environment import check_environment
 from hw_flow.cli.entry import run
 from hw_flow.errors import FlowError
 from hw_flow.report.align import FIFOS_AND_CONVERTERS
-from hw_flow.report.estimate import Estimates, estimate, subjects
+from hw_flow.report.estimate import Estimates, by_formula, estimate, subjects
 from hw_flow.synth.parsers import parse
 from tests.hw_flow.tiny import tiny, tiny_folding
 
@@ -28,11 +30,51 @@ def result(model: Path) -> Estimates:
     return estimate(model, BuildOptions(target_cycles=12))
 
 
+def finn_is_there() -> bool:
+    try:
+        check_environment()
+    except FlowError:
+        return False
+    return True
+
+
 def test_every_back_end_has_an_answer(result: Estimates) -> None:
     assert list(result.backends) == ["rtl", "finn", "hls4ml"]
+    finn = "finn-plus-1.6.1" if finn_is_there() else "finn-formula"
     assert {name: (own.status, own.source) for name, own in result.backends.items()} == {
-        "rtl": ("ok", "model"), "finn": ("ok", "finn-formula"), "hls4ml": ("ok", "model")}
-    assert result.seconds < 60
+        "rtl": ("ok", "model"), "finn": ("ok", finn), "hls4ml": ("ok", "model")}
+
+
+@pytest.mark.skipif(not finn_is_there(), reason="FINN+ is not installed")
+def test_finn_estimates_its_own_graph_at_the_same_folding(model: Path, result: Estimates) -> None:
+    own = result.backends["finn"]
+    units = {name: row for name, row in own.layers.items() if name.startswith("MVAU_")}
+    ours = result.backends["rtl"].layers
+    assert [row["cycles"].value for row in units.values()] == [
+        row["cycles"].value for name, row in ours.items() if name.startswith("MVAU_")]
+    assert {"luts", "bram18", "dsp", "macs"} <= next(iter(units.values())).keys()
+    assert own.total["bram18"].value == sum(row["bram18"].value for row in own.layers.values() if "bram18" in row)
+    # Asked again, nothing runs.
+    begin = time.monotonic()
+    again = estimate(model, BuildOptions(target_cycles=12), ["finn"])
+    assert again.backends == {"finn": own}
+    assert time.monotonic() - begin < 5
+
+
+def test_formulas_stand_in_where_finn_cannot_be_asked(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise FlowError("net.onnx: FINN: no")
+
+    monkeypatch.setattr("hw_flow.backends.finn.estimate.estimate", refused)
+    own = estimate(model, BuildOptions(target_cycles=12), ["finn"]).backends["finn"]
+    assert (own.status, own.source) == ("ok", "finn-formula")
+    assert own.notes[0] == "FINN's published formulas for our graph, not a run of FINN+: net.onnx: FINN: no"
+    assert set(own.total) == {"interval_cycles", "latency_cycles", "luts", "dsp"}
+
+
+def test_an_unknown_back_end(model: Path) -> None:
+    with pytest.raises(FlowError, match="back end 'spade' is not known; choose of rtl, finn, hls4ml"):
+        estimate(model, backends=["spade"])
 
 
 def test_every_figure_names_its_source(result: Estimates) -> None:
@@ -54,21 +96,22 @@ def test_our_estimate_is_that_of_the_model(model: Path, result: Estimates) -> No
 
 
 def test_fifos_are_among_the_layers(model: Path, tmp_path: Path) -> None:
-    own = estimate(model, BuildOptions(folding=tiny_folding(tmp_path / "folding.json"))).backends["rtl"]
+    own = estimate(model, BuildOptions(folding=tiny_folding(tmp_path / "folding.json")), ["rtl"]).backends["rtl"]
     assert own.layers[FIFOS_AND_CONVERTERS]["luts"].value > 0
 
 
-def test_finn_s_formula_has_the_interval_of_its_slowest_node(result: Estimates) -> None:
-    own = result.backends["finn"]
+def test_finn_s_formula_has_the_interval_of_its_slowest_node(model: Path) -> None:
+    graph = frontend.compile_qonnx(model).graph
+    own = by_formula(graph, folding.for_cycles(graph, 12))
     units = {name: row for name, row in own.layers.items() if name.startswith("MVAU_")}
     assert own.total["interval_cycles"].value == max(row["cycles"].value for row in own.layers.values())
     assert own.total["luts"].value == sum(row["luts"].value for row in units.values())
     assert "bram18" not in own.total
-    assert own.notes[0] == "the published formulas' figures, not a run of FINN; FIFOs and width converters are in none of them"
+    assert own.notes[0] == "FIFOs and width converters are in none of the figures"
 
 
 def test_hls4ml_s_interval_is_that_of_its_legal_reuse_factors(model: Path, tmp_path: Path) -> None:
-    own = estimate(model, BuildOptions(folding=tiny_folding(tmp_path / "folding.json"))).backends["hls4ml"]
+    own = estimate(model, BuildOptions(folding=tiny_folding(tmp_path / "folding.json")), ["hls4ml"]).backends["hls4ml"]
     # 8 x 6 in at most 12 cycles: 12 is illegal there, 8 is not.
     assert {name: row["cycles"].value for name, row in own.layers.items()} == {"MVAU_0": 8, "MVAU_1": 12}
     assert own.total["interval_cycles"].value == 12
@@ -97,7 +140,7 @@ def test_the_verb(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(said["backends"]) == {"rtl", "finn", "hls4ml"}
     assert run(["estimate", str(model), "--target-cycles", "12"]) == 0
     text = capsys.readouterr().out
-    assert "finn-formula" in text
+    assert "finn-plus-1.6.1" in text or "finn-formula" in text
     assert "hls4ml states no LUTs before an HLS compiler has run" in text
 
 
@@ -115,6 +158,7 @@ def test_the_formula_lies_near_what_finn_plus_said(models_dir: Path, tmp_path: P
     folds = {"MVAU_0": (16, 49), "MVAU_1": (8, 8), "MVAU_2": (8, 8), "MVAU_3": (10, 8)}
     file = tmp_path / "folding.json"
     file.write_text(json.dumps({name: {"PE": pe, "SIMD": simd} for name, (pe, simd) in folds.items()}))
-    own = estimate(path, BuildOptions(folding=file)).backends["finn"]
+    graph = frontend.compile_qonnx(path).graph
+    own = by_formula(graph, folding.read(file, graph))
     assert own.total["interval_cycles"].value == 64
     assert own.total["luts"].value == pytest.approx(8362, rel=0.08)
