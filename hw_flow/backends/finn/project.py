@@ -6,17 +6,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hw_flow.backends.finn.environment import PACKAGE, TESTED
 from hw_flow.backends.finn.program import FinnProgram
 from hw_flow.storage import write_json, write_text
 
 # FINN's least FIFO.
 _LEAST = 2
-_SCRIPT = '''#!/bin/sh
+_SCRIPT = f'''#!/bin/sh
 # Builds this project with FINN+ on a machine with Vivado and Vitis HLS (XILINX_VIVADO and XILINX_HLS set).
 # The folded hardware graph is model.onnx; folding.json and fifo.json may be edited first.
 set -eu
 cd "$(dirname "$0")"
-exec finn build build.yaml model.onnx
+if ! command -v finn > /dev/null; then
+  echo "build.sh: no 'finn' on the PATH; run: pip install {PACKAGE}=={TESTED}" >&2
+  exit 2
+fi
+if [ ! -x "${{XILINX_VIVADO:-}}/bin/vivado" ]; then
+  echo "build.sh: XILINX_VIVADO is not the folder of a Vivado; source settings64.sh of Vivado and Vitis HLS first" >&2
+  exit 2
+fi
+exec finn build --batch build.yaml model.onnx
 '''
 
 

@@ -1,6 +1,7 @@
 """A build around what FINN leaves behind, with the child process played by the test."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -86,6 +87,35 @@ def test_build(tmp_path, network, child):
     fifos = json.loads((made.directory / "finn" / "project" / "fifo.json").read_text())["fifo_depths"]
     assert fifos == {"StreamingFIFO_rtl_0": 2, "StreamingFIFO_rtl_1": max(2, *made.depths.values())}
     assert api.report(made).backend == "finn"
+
+
+def executable(path, text="exit 0"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_script_of_a_project(tmp_path, child):
+    """It names what is missing, and starts FINN+ without questions in its own folder."""
+    made = api.build(tiny(tmp_path / "tiny.onnx"), tmp_path / "b", backend="finn", target_cycles=12)
+    project, tools = made.directory / "finn" / "project", tmp_path / "bin"
+
+    def run(**variables):
+        path = f"{tools}:/usr/bin:/bin"
+        return subprocess.run(
+            [project / "build.sh"], env={"PATH": path, **variables}, capture_output=True, text=True, timeout=30, check=False)
+
+    told = run()
+    assert (told.returncode, told.stderr) == (2, "build.sh: no 'finn' on the PATH; run: pip install finn-plus==1.6.1\n")
+    executable(tools / "finn", 'echo "$PWD" "$@"')
+    for variables in ({}, {"XILINX_VIVADO": str(tmp_path)}):
+        told = run(**variables)
+        assert (told.returncode, told.stderr) == (
+            2, "build.sh: XILINX_VIVADO is not the folder of a Vivado; source settings64.sh of Vivado and Vitis HLS first\n")
+    executable(tmp_path / "Vivado" / "2022.2" / "bin" / "vivado")
+    told = run(XILINX_VIVADO=str(tmp_path / "Vivado" / "2022.2"))
+    assert (told.returncode, told.stdout) == (0, f"{project} build --batch build.yaml model.onnx\n")
 
 
 @pytest.mark.slow
