@@ -11,7 +11,7 @@ from typing import Any
 from hw_flow.backends.finn.inside import legal
 from hw_flow.backends.finn.inside.edges import host_edges
 from hw_flow.backends.finn.inside.explain import unconverted
-from hw_flow.backends.finn.inside.prepare import classified, declared, four_axes, one_frame, spelled_out
+from hw_flow.backends.finn.inside.prepare import classified, declared, four_axes, one_frame, spelled_out, tagged
 from hw_flow.backends.finn.inside.rounding import exact_thresholds, single_precision
 from hw_flow.backends.finn.request import Request
 
@@ -44,7 +44,7 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
     from finn.builder import build_dataflow_steps as finn
     from qonnx.core.modelwrapper import ModelWrapper
 
-    model = spelled_out(one_frame(ModelWrapper(str(request.model))))
+    model = spelled_out(one_frame(tagged(ModelWrapper(str(request.model)))))
     with exact_thresholds():
         model = finn.step_tidy_up(finn.step_qonnx_to_finn(declared(model, request), cfg), cfg)
     if request.classify:

@@ -39,7 +39,19 @@ def _reach(nodes: list[Any], made: list[bool]) -> tuple[set[str], set[str]]:
 
 
 def _reason(model: Any, node: Any) -> str:
-    return f"{node.name} ({node.op_type}): {_why(model, node)}"
+    return f"{_place(model, node)}: {_why(model, node)}"
+
+
+def _place(model: Any, node: Any) -> str:
+    """The node under the name that its file has for it; one that FINN made, under FINN's, and what it stands behind."""
+    if node.doc_string:
+        return f"{node.doc_string} ({node.op_type})"
+    before, name = model.find_direct_predecessors(node), f"{node.name} ({node.op_type})"
+    while before:
+        if before[0].doc_string:
+            return f"{name} behind {before[0].doc_string}"
+        before = model.find_direct_predecessors(before[0])
+    return name
 
 
 def _why(model: Any, node: Any) -> str:

@@ -7,6 +7,13 @@ from typing import Any
 from hw_flow.backends.finn.request import Request
 
 
+def tagged(model: Any) -> Any:
+    """The model with the names of its nodes as their remarks: FINN renames nodes, and keeps remarks."""
+    for node in model.graph.node:
+        node.doc_string = node.name or node.output[0]
+    return model
+
+
 def one_frame(model: Any) -> Any:
     """The model with a batch of 1 where it has an open one, of which FINN makes 0 vectors and 0 cycles."""
     fixed = {tensor.name for tensor in model.graph.initializer}

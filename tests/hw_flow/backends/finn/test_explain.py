@@ -44,6 +44,15 @@ def test_reasons(kind, types, text):
     assert unconverted(chain(("MVAU", True), (kind, False), ("MVAU", True), types=types)) == [f"{kind}_1 ({kind}): {text}"]
 
 
+def test_names_are_those_of_the_file():
+    """FINN renames nodes; a node of its own is placed behind one that the file has."""
+    model = chain(("MVAU", True), ("Softmax", False), ("Mul", False), ("MVAU", True), types=("INT4", "INT4", "INT4"))
+    model.graph.node[1].doc_string = "encoder/softmax"
+    softmax, scale = unconverted(model)
+    assert softmax.startswith("encoder/softmax (Softmax): FINN has no hardware")
+    assert scale.startswith("Mul_2 (Mul) behind encoder/softmax: a scale or bias")
+
+
 def test_no_hardware_at_all():
     (reason,) = unconverted(chain(("Transpose", False), ("MatMul", False), types=("FLOAT32", "FLOAT32")))
     assert reason.startswith("MatMul_1 (MatMul): its input 't1' is floating point")

@@ -85,7 +85,8 @@ def test_refusal_names_the_node(tmp_path):
         "Softmax", [last.input[0]], ["soft"], name="Softmax_middle", axis=1))
     last.input[0] = "soft"
     save(model, path)
-    with pytest.raises(FlowError, match=r"tiny\.onnx: FINN: .*; see .*finn\.log") as fault:
+    with pytest.raises(FlowError, match=r"tiny\.onnx: FINN: Softmax_middle \(Softmax\): FINN has no hardware for this operator; "
+                                         r".*; see .*finn\.log") as fault:
         api.build(path, tmp_path / "b", backend="finn", target_cycles=12)
     assert "\n" not in str(fault.value)
     assert (tmp_path / "b" / "finn.log").exists()
