@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from hw_flow.backends.finn.inside.explain import told
 from hw_flow.backends.finn.inside.start import start
 
 
@@ -26,9 +27,7 @@ def main() -> int:
         _VERBS[verb](file, answer)
     except Exception as error:  # noqa: BLE001 - FINN raises anything; the log has the traceback, the answer the line
         traceback.print_exc()
-        kind = type(error).__name__
-        line = " ".join(str(error).split())
-        answer["error"] = line if kind == "ConversionError" else f"{kind}: {line}" if line else kind
+        answer["error"] = str(error) if type(error).__name__ == "ConversionError" else told(error)
     answer["seconds"]["total"] = round(time.perf_counter() - begin, 3)
     (folder / "answer.json").write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
     return 1 if "error" in answer else 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from hw_flow.backends.finn.inside import legal
 from hw_flow.backends.finn.inside.edges import host_edges
-from hw_flow.backends.finn.inside.explain import unconverted
+from hw_flow.backends.finn.inside.explain import told, unconverted
 from hw_flow.backends.finn.inside.prepare import classified, declared, four_axes, one_frame, spelled_out, tagged
 from hw_flow.backends.finn.inside.rounding import exact_thresholds, single_precision
 from hw_flow.backends.finn.request import Request
@@ -57,7 +57,7 @@ def hardware_graph(request: Request, cfg: Any) -> Any:
             converted = host_edges(finn.step_minimize_bit_width_initial(converted, cfg))
         except Exception as error:  # noqa: BLE001 - FINN's assertions and KeyErrors
             traceback.print_exc()  # into the log; the next way may do
-            tried.append((None, [_told(error)]))
+            tried.append((None, [told(error)]))
             continue
         left = unconverted(converted)
         if not left:
@@ -195,7 +195,3 @@ def _copy(model: Any) -> Any:
     from copy import deepcopy
 
     return deepcopy(model)
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

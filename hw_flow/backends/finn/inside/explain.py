@@ -7,6 +7,19 @@ from typing import Any
 _HARDWARE = "finn.custom_op.fpgadataflow"
 
 
+def told(error: BaseException) -> str:
+    """``error`` of FINN's as one line, with the node that it arose at: FINN's messages seldom name one."""
+    kind, line, at = type(error).__name__, " ".join(str(error).split()).rstrip("."), ""
+    trace = error.__traceback__
+    while trace is not None:
+        for name in ("node", "n", "onnx_node"):
+            node: Any = trace.tb_frame.f_locals.get(name)
+            if hasattr(node, "op_type") and hasattr(node, "doc_string"):
+                at = f"{node.doc_string or node.name} ({node.op_type})"
+        trace = trace.tb_next
+    return (f"{kind}: {line}" if line else kind) + (f", at {at}" if at else "")
+
+
 def unconverted(model: Any) -> list[str]:
     """One sentence for each node between hardware nodes, or that no hardware is left beside; none if the graph is fine."""
     nodes = list(model.graph.node)

@@ -101,7 +101,9 @@ def _replaced(own: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return theirs
         lowest = -int(2 ** (bits - 1)) + narrow if quantiser.get_nodeattr("signed") else 0
         rounding = resolve_rounding_mode(str(quantiser.get_nodeattr("rounding_mode")))
-        scale = np.abs(model.get_initializer(node.input[1])).reshape(-1, 1)
+        scale = np.asarray(model.get_initializer(node.input[1])).reshape(-1, 1)
+        if (scale <= 0).any():  # FINN takes its absolute value, and computes something else
+            raise ValueError(f"its scale holds {float(scale.min())}; FINN takes positive scales only")
         if _reads_floats(model, node.input[0]):
             return least_floats(rounding, scale, lowest, theirs.shape[1]).astype(np.float64)
         return scale.astype(np.float64) * boundaries(rounding, lowest, theirs.shape[1])

@@ -7,7 +7,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import qonnx_make_model
 
-from hw_flow.backends.finn.inside.explain import unconverted
+from hw_flow.backends.finn.inside.explain import told, unconverted
 
 HARDWARE = "finn.custom_op.fpgadataflow"
 
@@ -51,6 +51,20 @@ def test_names_are_those_of_the_file():
     softmax, scale = unconverted(model)
     assert softmax.startswith("encoder/softmax (Softmax): FINN has no hardware")
     assert scale.startswith("Mul_2 (Mul) behind encoder/softmax: a scale or bias")
+
+
+def test_an_error_of_finns_gets_its_node():
+    def transformation(model):
+        for node in model.graph.node:
+            if node.op_type == "Quant":
+                raise ValueError("Only zero-point == 0\nis supported.")
+
+    model = chain(("Conv", False), ("Quant", False))
+    model.graph.node[1].doc_string = "act/quant"
+    with pytest.raises(ValueError, match="Only") as fault:
+        transformation(model)
+    assert told(fault.value) == "ValueError: Only zero-point == 0 is supported, at act/quant (Quant)"
+    assert told(AssertionError()) == "AssertionError"
 
 
 def test_no_hardware_at_all():
