@@ -11,7 +11,7 @@ from hw_flow.backends.directory import BuildOptions, build_key, claim, current, 
 from hw_flow.backends.hls4ml import runner
 from hw_flow.backends.hls4ml.project import Project
 from hw_flow.backends.hls4ml.runner import PROJECT
-from hw_flow.backends.hls4ml.settings import ABILITIES, HlsSettings, check
+from hw_flow.backends.hls4ml.settings import HlsSettings, abilities, check
 from hw_flow.backends.protocol import Build, Simulation
 from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
@@ -127,7 +127,7 @@ def _translated(model: Path, directory: Path, options: BuildOptions, settings: H
     with steps("compile model"):
         program = frontend.compile_qonnx(model, input_type=options.input_type, input_scale=scale_of(options.input_scale),
                                          name=top_name(model, options))
-        netlist = translate(program.graph, ABILITIES[settings.tool])
+        netlist = translate(program.graph, abilities(settings))
     check(settings, netlist)
     if any(settings.of(layer)[0] == "distributed_arithmetic" for layer in netlist.layers if layer.matrix is not None):
         runner.check_arithmetic(settings)

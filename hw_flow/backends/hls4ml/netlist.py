@@ -69,11 +69,13 @@ class Abilities:
     tables : look-ups of whole tables.
     moves : crops, transposes of any order, nearest-neighbour resizing.
     depthwise : depthwise convolutions; without, a plain one with zeros stands for them.
+    overlap : largest-of pools that pad, or whose windows share elements; no stream has them.
     """
 
     tables: bool = True
     moves: bool = True
     depthwise: bool = True
+    overlap: bool = True
 
 
 @dataclass(frozen=True, eq=False)

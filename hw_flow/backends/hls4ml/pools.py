@@ -45,6 +45,13 @@ class Pools(Products):
         if len(wire.shape) == 1:
             self.done(node, wire)
             return
+        line = len(wire.shape) == 2
+        if places == (1, 1):
+            window = replace(window, stride=window.kernel)  # there is no second position, and a stream wants them equal
+        if not self.able.overlap and (any(window.pads) or not (line or window.stride == window.kernel)):
+            what = "pads" if any(window.pads) else "has another stride than its kernel"
+            raise FlowError(f"{where(node)}: a largest-of pool that {what}, which hls4ml's streams have no layer for; set "
+                            "'io_type: io_parallel', or build with --backend rtl")
         low = self.graph.tensors[window.inputs[0]].limits[0]
         if any(window.pads) and window.pad_value > low:
             raise FlowError(f"{where(node)}: pads a largest-of pool with {window.pad_value}, hls4ml with the smallest value; "
@@ -52,7 +59,6 @@ class Pools(Products):
         geometry = geometry_of(window, wire.shape, places) | {"n_filt": wire.shape[-1], "data_format": "channels_last"}
         names = {"filt_height": "pool_height", "filt_width": "pool_width"}
         geometry = {names.get(key, key): value for key, value in geometry.items()}
-        line = len(wire.shape) == 2
         if line:
             geometry = line_of(geometry)
             geometry = {{"in_width": "n_in", "out_width": "n_out"}.get(key, key): value for key, value in geometry.items()}

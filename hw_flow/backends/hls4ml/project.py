@@ -11,7 +11,7 @@ from hw_flow.backends.hls4ml.check import Checked, check, frames_for
 from hw_flow.backends.hls4ml.netlist import Netlist
 from hw_flow.backends.hls4ml.profile import record
 from hw_flow.backends.hls4ml.runner import LIBRARY, PROJECT, Written
-from hw_flow.backends.hls4ml.settings import ABILITIES, HlsSettings
+from hw_flow.backends.hls4ml.settings import HlsSettings, abilities
 from hw_flow.backends.hls4ml.translate import translate
 from hw_flow.errors import FlowError
 from hw_flow.storage import read_json, write_json
@@ -59,7 +59,7 @@ class Project:
         """The project of a complete build."""
         values: dict[str, Any] = dict(read_json(directory / _WRITTEN))
         settings = HlsSettings.model_validate(values.pop("settings"))
-        netlist = translate(program.graph, ABILITIES[settings.tool])
+        netlist = translate(program.graph, abilities(settings))
         return Project(directory, program, netlist, settings, Written(**values), directory / "logs")
 
     def compile(self) -> None:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ LIBRARY = Path("csim") / "library.so"
 _CHILD = Path(__file__).with_name("_child.py")
 # Where the library finds its weights when it runs, so that a build may be moved.
 _WEIGHTS = "BITWRIGHT_HLS4ML_WEIGHTS"
+# Products of a matrix that da4ml 0.5 solves in the interpreter: 64 x 16 take 18 s.
+_INTERPRETED = 1024
 _HEADERS: dict[Tool, tuple[str, ...]] = {
     "Vitis": ("firmware/ap_types",), "Vivado": ("firmware/ap_types",), "Quartus": ("firmware/ac_types", "firmware/ap_types"),
     "Catapult": ("firmware/ac_types/include", "firmware/ac_math/include", "firmware/ac_simutils/include", "firmware/nnet_utils"),
@@ -117,7 +120,14 @@ def convert(netlist: Netlist, settings: HlsSettings, directory: Path, log: Path)
     request = {"directory": str(directory.resolve()), "project": TOP, "backend": settings.tool,
                "settings": _tool_settings(settings), "config": config, "layers": layers}
     arrays = {f"{layer.name}/{key}": array for layer in netlist.layers for key, array in layer.arrays.items()}
-    return Written.of(_child("convert", request, arrays, settings, log))
+    return Written.of(_child("convert", request, arrays, settings, log, _solver(netlist, settings)))
+
+
+def _solver(netlist: Netlist, settings: HlsSettings) -> dict[str, str]:
+    """Variables for da4ml's solver: interpreted where that takes seconds, for numba compiles it for many minutes."""
+    sizes = [prod(layer.matrix) for layer in netlist.layers
+             if layer.matrix is not None and settings.of(layer)[0] == "distributed_arithmetic"]
+    return {"NUMBA_DISABLE_JIT": "1"} if sizes and max(sizes) <= _INTERPRETED else {}
 
 
 def convert_plain(model: Path, directory: Path, log: Path, settings: HlsSettings, precision: str = "fixed<16,6>") -> Written:
@@ -149,7 +159,7 @@ def _tool_settings(settings: HlsSettings) -> dict[str, Any]:
 
 
 def _child(verb: str, request: Mapping[str, Any], arrays: Mapping[str, np.ndarray], settings: HlsSettings,
-           log: Path) -> dict[str, Any]:
+           log: Path, extra: Mapping[str, str] | None = None) -> dict[str, Any]:
     from sim.process import run_process
 
     with tempfile.TemporaryDirectory(prefix="hls4ml-") as scratch:
@@ -158,7 +168,7 @@ def _child(verb: str, request: Mapping[str, Any], arrays: Mapping[str, np.ndarra
         np.savez(folder / "arrays.npz", **named)
         write_json(folder / "request.json", dict(request))
         log.parent.mkdir(parents=True, exist_ok=True)
-        variables = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
+        variables = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore", **(extra or {})}
         python = settings.python or Path(sys.executable)
         done = run_process([python, str(_CHILD), verb, folder / "request.json"], timeout_s=settings.timeout_s, log=log,
                            cwd=folder, env=variables)
@@ -192,6 +202,9 @@ def compile_library(project: Path, library: Path, settings: HlsSettings, log: Pa
             timeout_s=settings.timeout_s, cwd=project, log=log)
     finally:
         unit.unlink(missing_ok=True)
+    if done.timed_out:
+        raise FlowError(f"hls4ml: g++ had no end after {settings.timeout_s:g} s ({log}); set 'io_type: io_stream', which makes less "
+                        "code, or raise timeout_s in the settings")
     if not done.ok:
         raise FlowError(f"hls4ml: its {settings.tool} project does not compile: {done.error} ({log}); report this")
 

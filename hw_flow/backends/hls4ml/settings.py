@@ -21,7 +21,7 @@ Strategy = Literal["latency", "resource", "resource_unrolled", "distributed_arit
 # Their generated C++ compiles with g++ and the headers that hls4ml brings along; the others need the vendor's compiler.
 COMPILES_HERE: tuple[Tool, ...] = ("Vitis", "Vivado", "Quartus", "Catapult")
 _ALL, _FEW = Abilities(), Abilities(tables=False, moves=False, depthwise=False)
-ABILITIES: dict[Tool, Abilities] = {
+_ABILITIES: dict[Tool, Abilities] = {
     "Vitis": _ALL, "Vivado": _ALL, "Catapult": replace(_FEW, depthwise=True), "oneAPI": replace(_FEW, depthwise=True),
     "Quartus": _FEW, "Libero": _FEW,
 }
@@ -102,6 +102,11 @@ class HlsSettings(_Section):
         """Strategy and reuse factor of a layer."""
         own = self.layers.get(layer.name, LayerSettings())
         return own.strategy or self.strategy or _STRATEGIES[self.tool][0], own.reuse_factor or self.reuse_factor
+
+
+def abilities(settings: HlsSettings) -> Abilities:
+    """Which layers hls4ml has for the tool and the way that values travel."""
+    return replace(_ABILITIES[settings.tool], overlap=settings.io_type == "io_parallel")
 
 
 def check(settings: HlsSettings, netlist: Netlist) -> None:

@@ -46,7 +46,7 @@ def translate(graph: Graph, able: Abilities = EVERYTHING) -> Netlist:
 
     Parameters
     ----------
-    able : which layers the tool has (see `settings.ABILITIES`).
+    able : which layers the tool has (see `settings.abilities`).
 
     Raises
     ------

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hw_flow import api
-from hw_flow.backends.hls4ml.settings import ABILITIES
+from hw_flow.backends.hls4ml.settings import HlsSettings, abilities
 from hw_flow.backends.hls4ml.translate import translate
 from hw_flow.errors import FlowError
 from hw_flow.frontend import compile_qonnx
@@ -66,6 +66,6 @@ def test_a_wide_accumulator_gets_a_sum_of_lines(tmp_path: Path) -> None:
 def test_what_a_tool_lacks_is_refused(tmp_path: Path) -> None:
     graph = compile_qonnx(maps(tmp_path / "maps.onnx")).graph
     with pytest.raises(FlowError) as caught:
-        translate(graph, ABILITIES["Quartus"])
+        translate(graph, abilities(HlsSettings(tool="Quartus")))
     assert str(caught.value) == ("Quant_13: hls4ml has a layer for a Lookup for Vitis and Vivado only; set 'tool: Vitis', or "
                                  "build with --backend rtl")

@@ -11,7 +11,7 @@ import pytest
 from hw_flow.backends import inputs
 from hw_flow.backends.hls4ml.check import check, frames_for
 from hw_flow.backends.hls4ml.netlist import Abilities, Netlist
-from hw_flow.backends.hls4ml.settings import ABILITIES, Tool
+from hw_flow.backends.hls4ml.settings import HlsSettings, Tool, abilities
 from hw_flow.backends.hls4ml.translate import translate
 from hw_flow.errors import FlowError
 from hw_flow.frontend import compile_qonnx
@@ -37,7 +37,7 @@ def _translated(graph: Graph, able: Abilities) -> Netlist | None:
 
 @pytest.mark.parametrize(("first", "tool", "least"), [(0, "Vitis", 36), (40, "Vivado", 36), (80, "Quartus", 25)])
 def test_equals_the_golden_model_layer_by_layer_on_random_networks(first: int, tool: Tool, least: int, tmp_path: Path) -> None:
-    compared, able = 0, ABILITIES[tool]
+    compared, able = 0, abilities(HlsSettings(tool=tool))
     for seed in range(first, first + 40):
         network = random_graph(seed) if seed % 2 else random_mlp(seed)
         path = tmp_path / f"{seed}.onnx"
