@@ -120,7 +120,7 @@ def convert(netlist: Netlist, settings: HlsSettings, directory: Path, log: Path)
     request = {"directory": str(directory.resolve()), "project": TOP, "backend": settings.tool,
                "settings": _tool_settings(settings), "config": config, "layers": layers}
     arrays = {f"{layer.name}/{key}": array for layer in netlist.layers for key, array in layer.arrays.items()}
-    return Written.of(_child("convert", request, arrays, settings, log, _solver(netlist, settings)))
+    return Written.of(_child("convert", request, arrays, settings, log, extra=_solver(netlist, settings)))
 
 
 def _solver(netlist: Netlist, settings: HlsSettings) -> dict[str, str]:
@@ -159,7 +159,7 @@ def _tool_settings(settings: HlsSettings) -> dict[str, Any]:
 
 
 def _child(verb: str, request: Mapping[str, Any], arrays: Mapping[str, np.ndarray], settings: HlsSettings,
-           log: Path, extra: Mapping[str, str] | None = None) -> dict[str, Any]:
+           log: Path, *, extra: Mapping[str, str] | None = None) -> dict[str, Any]:
     from sim.process import run_process
 
     with tempfile.TemporaryDirectory(prefix="hls4ml-") as scratch:
@@ -203,8 +203,8 @@ def compile_library(project: Path, library: Path, settings: HlsSettings, log: Pa
     finally:
         unit.unlink(missing_ok=True)
     if done.timed_out:
-        raise FlowError(f"hls4ml: g++ had no end after {settings.timeout_s:g} s ({log}); set 'io_type: io_stream', which makes less "
-                        "code, or raise timeout_s in the settings")
+        raise FlowError(f"hls4ml: g++ had no end after {settings.timeout_s:g} s ({log}); set 'io_type: io_stream', which makes "
+                        "less code, or raise timeout_s in the settings")
     if not done.ok:
         raise FlowError(f"hls4ml: its {settings.tool} project does not compile: {done.error} ({log}); report this")
 
