@@ -1,7 +1,8 @@
 """Pruning in turns with the hardware: measure, remove channels where it hurts the hardware most and accuracy least, fine-tune.
 
 Each round plans with what the last build measured, scaled by a formula of the shape (`hw_flow.codesign.forecast`). The next build
-corrects that. A round that costs too much accuracy is taken back and tried with half the step.
+corrects that. A round that costs too much accuracy is taken back and tried with half the step; halves that lead to a network that
+was taken back already, as they do where hardware has steps, are passed over.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hw_flow.codesign.forecast import Objective
 from hw_flow.codesign.meter import Measured, Meter
 from hw_flow.codesign.progress import Progress, Silent
-from hw_flow.codesign.rounds import Round, bottleneck_of, read_rounds, told, value_of, write_rounds
+from hw_flow.codesign.rounds import Round, bottleneck_of, read_rounds, shape_key, told, value_of, write_rounds
 from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
 from hw_flow.storage import digest
@@ -37,7 +38,7 @@ class CooperativeConfig(BaseModel):
     step : share of the objective that a round tries to remove.
     drop : validation accuracy that may be lost in all, 0 to 1.
     rounds : builds at most, besides the first.
-    least_step : stop when a step had to be made smaller than this.
+    least_step : stop when a step has to be made smaller than this.
     criterion, multiple, least : see `quant_training.pruning.PruneConfig`.
     """
 
@@ -71,11 +72,13 @@ class Cooperation:
     model : the smallest network that kept its accuracy.
     rounds : all that were built, the first one being the network given.
     reached : whether the wanted share was.
+    stopped : why there are no more rounds.
     """
 
     model: Network
     rounds: list[Round]
     reached: bool
+    stopped: str
 
     @property
     def last(self) -> Round:
@@ -115,26 +118,30 @@ def cooperate(
             rounds = run.save([*rounds, run.judged(0, model, None)])
             shown.advance(1, told(rounds, config.objective))
         state = run.state(model, rounds)
-        while len(rounds) <= config.rounds and state.value > run.wanted(rounds) and state.step >= config.least_step:
-            smaller = run.smaller(state, len(rounds), max(run.wanted(rounds), (1 - state.step) * state.value))
-            if smaller is None:
-                break
-            rounds = run.save([*rounds, run.judged(len(rounds), smaller, state, rounds[0].accuracy - config.drop)])
-            state = run.next(state, smaller, rounds[-1])
+        while (stopped := run.over(state, rounds)) is None:
+            smaller = run.smaller(state, max(run.wanted(rounds), (1 - state.step) * state.value))
+            if smaller is None or shape_key(smaller.spec.to_dict()) in state.refused:
+                state = replace(state, step=state.step / 2)
+                continue
+            tuned = run.tuned(smaller, len(rounds))
+            rounds = run.save([*rounds, run.judged(len(rounds), tuned, state, rounds[0].accuracy - config.drop)])
+            state = run.next(state, tuned, rounds[-1])
             shown.advance(len(rounds), told(rounds, config.objective))
+        shown.say(f"stopped: {stopped}")
     finally:
         shown.stop()
-    return Cooperation(state.model, rounds, state.value <= run.wanted(rounds))
+    return Cooperation(state.model, rounds, state.value <= run.wanted(rounds), stopped)
 
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """The best network so far, its hardware, the objective's value, and the step of the next round."""
+    """The best network so far, its hardware, the objective's value, the next step, and what was taken back from here."""
 
     model: Network
     measured: Measured
     value: float
     step: float
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,9 +179,21 @@ class _Run:
         return state
 
     def next(self, state: _State, model: Network, judged: Round) -> _State:
+        step = state.step if judged.step is None else judged.step
         if not judged.accepted:
-            return replace(state, step=state.step / 2)
-        return _State(model, judged.measured, value_of(judged.measured, self.config.objective), state.step)
+            return replace(state, step=step / 2, refused=state.refused | {shape_key(judged.shape)})
+        return _State(model, judged.measured, value_of(judged.measured, self.config.objective), step)
+
+    def over(self, state: _State, rounds: list[Round]) -> str | None:
+        """Why there is no next round; None if there is."""
+        if state.value <= self.wanted(rounds):
+            return "the wanted share is reached"
+        if len(rounds) > self.config.rounds:
+            return f"all {self.config.rounds} rounds are used"
+        if state.step < self.config.least_step:
+            taken = f"{len(state.refused)} were taken back" if state.refused else "no more channels can go"
+            return f"no other smaller network is in reach of steps of at least {100 * self.config.least_step:g} %; {taken}"
+        return None
 
     def judged(self, number: int, model: Network, state: _State | None, floor: float = 0.0) -> Round:
         """Build and measure a network."""
@@ -184,27 +203,33 @@ class _Run:
         accuracy, objective = evaluate(model, self.data.val), self.config.objective
         accepted = state is None or (value_of(measured, objective) < state.value and accuracy >= floor)
         tested, shape = evaluate(model, self.data.test), model.spec.to_dict()
-        return Round(number, accuracy, tested, measured, shape, accepted, bottleneck_of(measured, objective))
+        step = None if state is None else state.step
+        return Round(number, accuracy, tested, measured, shape, accepted, bottleneck_of(measured, objective), step)
 
-    def smaller(self, state: _State, number: int, limit: float) -> Network | None:
-        """The network without the channels that the plan takes, fine-tuned; None if nothing more can go."""
-        import models
-        from quant_training import train
+    def smaller(self, state: _State, limit: float) -> Network | None:
+        """The network without the channels that the plan takes; None if not so many can go."""
         from quant_training.errors import BudgetError
         from quant_training.pruning import PruneConfig, prune
-        from quant_training.pruning.masks import hold
 
-        folder, config, model = self.folder(number), self.config, state.model
-        if (folder / "tuned").exists():
-            return models.load(folder)
+        config, model = self.config, state.model
         settings = PruneConfig(pattern="channels", criterion=config.criterion, budget="cost", limit=limit,
                                multiple=config.multiple, least=config.least)
         with self.steps("prune"):
             try:
                 cost = self.meter.forecast(state.measured, model.spec, model.bits, config.objective)
-                pruned = prune(model, self.data, settings, cost=cost).model
+                return prune(model, self.data, settings, cost=cost).model
             except BudgetError:
                 return None
+
+    def tuned(self, pruned: Network, number: int) -> Network:
+        """The network of round ``number``, fine-tuned."""
+        import models
+        from quant_training import train
+        from quant_training.pruning.masks import hold
+
+        folder = self.folder(number)
+        if (folder / "tuned").exists():
+            return models.load(folder)
         with self.steps("fine-tune", own_display=self.tuning.progress):
             tuning = self.tuning.model_copy(update={"output": folder / "training", "resume": True})
             train(pruned, self.data, tuning, [hold(pruned)] if self.masked else [])

@@ -12,6 +12,7 @@ from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
 
 if TYPE_CHECKING:
+    from hw_flow.backends.protocol import Compiled
     from hw_flow.ir import Graph
     from models import BitConfig, Network, Spec
     from quant_training import Dataset
@@ -23,7 +24,7 @@ class Measured:
 
     Attributes
     ----------
-    luts, cycles : by layer of the network: LUTs of its matrix unit, and its cycles a frame.
+    luts, cycles : by layer of the network: LUTs of its matrix units, and the cycles a frame of the slowest.
     rest_luts : LUTs of all else: windows, pools, FIFOs, converters, glue.
     interval_cycles : of the whole accelerator.
     sources : where LUTs and cycles come from.
@@ -135,46 +136,40 @@ class HardwareMeter:
             raise FlowError(f"{onnx}: the hardware is not bit-exact ({where}); report this as a bug with the file")
         cost = api.synth(made, target=self.target, steps=steps)
         counts = {name: float(figures["luts"].value) for name, figures in cost.layers.items()}
-        names = matrix_units(made.program.graph, model)
-        luts = tuple(counts[name] for name in names)
+        units = matrix_units(made.program, model)
+        luts = tuple(sum(counts[name] for name in names) for names in units)
         total = cost.total["luts"]
-        cycles = _cycles(made.program.graph, made.directory, names)
+        cycles = _cycles(made.program.graph, made.directory, units)
         return Measured(
             luts, cycles, float(total.value) - sum(luts), run.interval_cycles or max(cycles),
             {"luts": total.source, "cycles": "model", "interval_cycles": run.source}, len(frames),
         )
 
 
-def matrix_units(graph: Graph, model: Network) -> list[str]:
-    """Names of the nodes that compute the layers of ``model``, in their order; branches are told apart by their sizes.
+def matrix_units(program: Compiled, model: Network) -> list[tuple[str, ...]]:
+    """Names of the nodes that compute the layers of ``model``, in their order: one a layer, or one a group of its channels.
+
+    The export numbers its matrix products as the layers are called, and each node names those that it implements.
 
     Raises
     ------
-    FlowError : a layer has no matrix unit of its size.
+    FlowError : the program was not made of an export of ``model``.
     """
+    from hw_flow.export.brevitas import PRODUCTS, in_order
+    from hw_flow.frontend import Program
     from hw_flow.ir import MVAU, VVAU
 
-    sizes = {}
-    for node in graph:
-        if isinstance(node, MVAU):
-            sizes[node.name] = (node.mw, node.mh)
-        elif isinstance(node, VVAU):
-            sizes[node.name] = (node.taps, node.channels)
-    names = []
-    for index, layer in enumerate(model.layers):
-        weight = layer.linear.weight
-        wanted = weight[0].numel(), len(weight)
-        found = next((name for name, size in sizes.items() if size == wanted), None)
-        if found is None:
-            raise FlowError(f"layer {index}: no matrix unit takes {wanted[0]} inputs to {wanted[1]} outputs; grouped "
-                            "convolutions cannot be measured layer by layer")
-        del sizes[found]
-        names.append(found)
-    return names
+    assert isinstance(program, Program)  # as the rtl back end has it
+    products = in_order(node for node in program.model.graph.node if node.op_type in PRODUCTS)
+    if len(products) != len(model.layers):
+        raise FlowError(f"measuring: the network has {len(model.layers)} layers, its QONNX file {len(products)} numbered matrix "
+                        "products; export it again")
+    units = [node for node in program.graph if isinstance(node, MVAU | VVAU)]
+    return [tuple(unit.name for unit in units if product.name in unit.source) for product in products]
 
 
-def _cycles(graph: Graph, directory: Path, names: list[str]) -> tuple[int, ...]:
+def _cycles(graph: Graph, directory: Path, units: list[tuple[str, ...]]) -> tuple[int, ...]:
     from hw_flow import folding
 
     plan = folding.read(directory / "folding.json", graph)
-    return tuple(folding.node_cycles(graph.node(name), plan[name], graph) for name in names)
+    return tuple(max(folding.node_cycles(graph.node(name), plan[name], graph) for name in names) for names in units)

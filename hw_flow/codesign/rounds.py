@@ -28,6 +28,7 @@ class Round:
     shape : its shape, plain values.
     accepted : whether it was kept.
     bottleneck : layer with most LUTs, or most cycles.
+    step : share of the objective that the round was to remove; None for the network given.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Round:
     shape: dict[str, Any]
     accepted: bool
     bottleneck: int
+    step: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -71,6 +73,11 @@ def read_rounds(directory: Path, key: str) -> list[Round]:
 def write_rounds(directory: Path, key: str, rounds: Sequence[Round]) -> None:
     """Note ``rounds``."""
     write_json(directory / SUMMARY, {"version": 1, "key": key, "rounds": [one.to_json() for one in rounds]})
+
+
+def shape_key(shape: Mapping[str, Any]) -> str:
+    """Text that is equal for equal shapes, from memory or from disk."""
+    return json.dumps(shape, sort_keys=True)
 
 
 def value_of(measured: Measured, objective: Objective) -> float:

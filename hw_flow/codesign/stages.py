@@ -83,5 +83,6 @@ def _cooperate(work: Work) -> Outcome:
     share = value_of(last, objective) / value_of(first, objective)
     note = (f"{last.total_luts:,.0f} of {first.total_luts:,.0f} LUTs ({last.sources['luts']}), {last.interval_cycles:,} of "
             f"{first.interval_cycles:,} cycles a frame ({last.sources['interval_cycles']}), {built} networks built and "
-            f"bit-exact; {objective} at {100 * share:.0f} %, wanted {100 * settings.keep:.0f} %")
+            f"bit-exact; {objective} at {100 * share:.0f} %, wanted {100 * settings.keep:.0f} %"
+            + f"; {found.stopped}" * (not found.reached))
     return Outcome(found.model.eval(), work.masked, {"hardware": last.to_json(), "reached": found.reached, "note": note})

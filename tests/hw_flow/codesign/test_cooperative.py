@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -15,10 +17,13 @@ from rich.console import Console
 import models
 from hw_flow.codesign.cooperative import CooperativeConfig, cooperate
 from hw_flow.codesign.forecast import Forecast, Objective, folded, proportional
-from hw_flow.codesign.meter import HardwareMeter, Measured
+from hw_flow.codesign.meter import HardwareMeter, Measured, matrix_units
 from hw_flow.codesign.progress import Live
-from hw_flow.codesign.rounds import value_of
+from hw_flow.codesign.rounds import shape_key, value_of
 from hw_flow.errors import FlowError
+from hw_flow.export import export
+from hw_flow.frontend import compile_qonnx
+from hw_flow.ir import MVAU, VVAU
 from hw_flow.steps import Steps
 from models import BitConfig, Network, Spec
 from quant_training import Dataset, TrainConfig, load_dataset, train
@@ -86,6 +91,79 @@ def test_a_round_that_costs_too_much_is_taken_back(digits: Dataset, tmp_path: Pa
     assert not found.reached
     assert not found.rounds[1].accepted
     assert found.rounds[2].measured.total_luts > found.rounds[1].measured.total_luts
+
+
+class _Steps(_Meter):
+    """Hardware that comes in steps of 600 LUTs, as forecasts know; what is measured never becomes less."""
+
+    def __call__(self, model: Network, directory: Path) -> Measured:
+        measured = super().__call__(model, directory)
+        return replace(measured, rest_luts=5000 - sum(measured.luts))
+
+    def forecast(self, measured: Measured, spec: Spec, bits: BitConfig, objective: Objective) -> Forecast:
+        whole = proportional(measured, spec, bits, objective)
+        return lambda smaller, types: 600.0 * -(-whole(smaller, types) // 600)
+
+
+def test_a_network_that_was_taken_back_is_not_built_again(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("quant_training.train", lambda *_: None)
+    model, config = models.build("digits", "w4a4", seed=0), CooperativeConfig(keep=0.1, step=0.4, drop=1.0, criterion="magnitude")
+    meter = _Steps()
+    found = cooperate(model, digits, config, TUNING, tmp_path, meter=meter)
+    cost = meter.forecast(found.rounds[0].measured, model.spec, model.bits, "luts")
+    plans = [prune(model, digits, PruneConfig(budget="cost", limit=(1 - step) * 5000, criterion="magnitude"), cost=cost)
+             for step in (0.4, 0.2, 0.1, 0.05)]
+    shapes = [shape_key(plan.model.spec.to_dict()) for plan in plans]
+    assert len(set(shapes)) < len(shapes)
+    assert [shape_key(one.shape) for one in found.rounds[1:]] == list(dict.fromkeys(shapes))
+    assert not any(one.accepted for one in found.rounds[1:])
+    assert found.stopped == ("no other smaller network is in reach of steps of at least 4 %; "
+                             f"{len(set(shapes))} were taken back")
+    # Carried on, there is nothing left to do.
+    again = cooperate(model, digits, config, TUNING, tmp_path, meter=meter)
+    assert [one.to_json() for one in again.rounds] == [one.to_json() for one in found.rounds]
+    assert (again.stopped, len(meter.measured)) == (found.stopped, len(found.rounds))
+
+
+@pytest.mark.parametrize(("values", "stopped"), [
+    ({"keep": 0.8, "step": 0.3}, "the wanted share is reached"),
+    ({"keep": 0.1, "step": 0.05, "rounds": 1}, "all 1 rounds are used"),
+    ({"keep": 0.1, "least": 100}, "no other smaller network is in reach of steps of at least 4 %; no more channels can go"),
+])
+def test_why_it_stopped(values: dict[str, Any], stopped: str, digits: Dataset, tmp_path: Path,
+                        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quant_training.train", lambda *_: None)
+    config = CooperativeConfig(drop=1.0, criterion="magnitude", **values)
+    found = cooperate(models.build("digits", "w4a4", seed=0), digits, config, TUNING, tmp_path, meter=_Meter())
+    assert (found.stopped, found.reached) == (stopped, stopped == "the wanted share is reached")
+
+
+# Layers of equal size, in a row and in branches; grouped and depthwise ones.
+_ALIKE: dict[str, Any] = {"input_shape": [4, 4, 4], "units": [
+    {"conv": 4, "kernel": 3, "padding": 1},
+    {"residual": [{"conv": 4, "kernel": 3, "padding": 1}, {"conv": 4, "kernel": 3, "padding": 1}]},
+    {"conv": 4, "kernel": 3, "padding": 1, "groups": 2}, {"conv": 4, "kernel": 3, "padding": 1, "groups": 2},
+    {"conv": 4, "kernel": 3, "padding": 1, "groups": 0}, {"conv": 4, "kernel": 3, "padding": 1, "groups": 0}, {"dense": 10}]}
+
+
+def test_layers_find_their_own_units(tmp_path: Path) -> None:
+    model = models.build(_ALIKE, "w4a4", seed=0)
+    export(model, np.zeros((1, 4, 4, 4), np.float32), tmp_path / "net.onnx")
+    program = compile_qonnx(tmp_path / "net.onnx", input_type="UINT8", input_scale="1/255")
+    nodes = {node.name: node for node in program.graph if isinstance(node, MVAU | VVAU)}
+    units = matrix_units(program, model)
+    assert sorted(name for names in units for name in names) == sorted(nodes)
+    assert [len(names) for names in units] == [1, 1, 1, 2, 2, 1, 1, 1]
+    for layer, names in zip(model.layers[:-1], units[:-1], strict=True):
+        made = layer.linear.quant_weight()
+        integers = torch.round(made.value / made.scale).long().movedim(1, 3)
+        assert np.array_equal(np.concatenate([nodes[name].weights for name in names]), integers.flatten(1).numpy())
+    other = models.build({"inputs": 64, "hidden": [8], "classes": 10}, "w4a4", seed=0)
+    with pytest.raises(FlowError, match=r"^measuring: the network has 2 layers, its QONNX file 8 numbered matrix products; "
+                                        r"export it again$"):
+        matrix_units(program, other)
 
 
 def test_the_plan_is_exact_where_it_was_measured(digits: Dataset, tmp_path: Path) -> None:
