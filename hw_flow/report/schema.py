@@ -167,6 +167,8 @@ class Report(_Strict):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise FlowError(f"{path}: cannot read ({error.strerror}); run `bitwright build` first") from error
+        except UnicodeDecodeError as error:
+            raise FlowError(f"{path}: not a report of version {SCHEMA_VERSION} (no UTF-8); build again") from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,13 +129,22 @@ def parse(path: str | Path) -> ToolReport:
         # A file that has the marks of its format and not its structure.
         raise FlowError(f"{path}: expected a {found.name} report ({type(error).__name__}: {error}); the file is damaged or cut "
                         "off, let the tool write it again") from error
+    _check(path, report)
+    return report
 
 
+def _check(path: str | Path, report: ToolReport) -> None:
+    """FlowError for names and figures that no tool writes."""
     names = (report.design, report.part, report.source, *report.layers, *report.kinds, *report.notes)
     if not all(name.isprintable() and len(name) <= _LONGEST_NAME for name in names):
         raise FlowError(f"{path}: holds names with control characters or of more than {_LONGEST_NAME} characters; no tool writes "
                         "such, take it from its maker again")
-    return report
+    for row in (report.total, *report.layers.values()):
+        for metric, figure in row.items():
+            below = figure.value < 0 and figure.unit != "ns"  # slack alone may be
+            if below or not math.isfinite(figure.value):
+                raise FlowError(f"{path}: says that {metric} is {figure.value:,}; no tool counts {'below 0' if below else 'so'}, "
+                                "take it from its maker again")
 
 
 def detect(content: Content) -> Format | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import stat
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,9 +79,11 @@ def read(path: Path) -> Content:
 
     Raises
     ------
-    FlowError : missing, no text, or larger than `MAX_BYTES` (packed or unpacked).
+    FlowError : missing, no regular file, no text, or larger than `MAX_BYTES` (packed or unpacked).
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise FlowError(f"{path}: is no regular file; give the tool's .rpt, .xml or .json")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
             if data[:2] == b"\x1f\x8b":
