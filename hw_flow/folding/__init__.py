@@ -16,13 +16,13 @@ from hw_flow.folding.rules import (
     unfolded_fully,
     vectors,
 )
-from hw_flow.folding.solve import for_budget, for_cycles, for_latency, for_rate
+from hw_flow.folding.solve import checked_target, cycles_at, for_budget, for_cycles, for_latency, for_rate
 from hw_flow.folding.space import Budget
 from hw_flow.folding.values import PRICES, Folding, FoldingPlan, NodeFolding, divisors
 
 __all__ = [
-    "PRICES", "Budget", "Folding", "FoldingPlan", "Limit", "NodeFolding", "bottleneck", "check", "complete", "coupled", "default",
-    "describe", "divisors", "for_budget", "for_cycles", "for_latency", "for_rate", "from_mapping", "input_lanes",
-    "interval_cycles", "levels_at", "node_cycles", "options", "our_name", "output_lanes", "parallel_bits", "parallel_limits",
-    "pipelined", "read", "unfolded", "unfolded_fully", "vectors", "weight_bits", "write",
+    "PRICES", "Budget", "Folding", "FoldingPlan", "Limit", "NodeFolding", "bottleneck", "check", "checked_target", "complete",
+    "coupled", "cycles_at", "default", "describe", "divisors", "for_budget", "for_cycles", "for_latency", "for_rate",
+    "from_mapping", "input_lanes", "interval_cycles", "levels_at", "node_cycles", "options", "our_name", "output_lanes",
+    "parallel_bits", "parallel_limits", "pipelined", "read", "unfolded", "unfolded_fully", "vectors", "weight_bits", "write",
 ]

@@ -33,9 +33,27 @@ def for_cycles(graph: Graph, target: int, fixed: Mapping[str, NodeFolding] | Non
     ------
     FlowError : the target is out of reach; the message says what is reachable.
     """
+    target = checked_target(target)
+    return replace(Space(graph, fixed or {}, lean=lean).plan(target), target_cycles=target)
+
+
+def checked_target(target: int) -> int:
+    """``target`` cycles a frame; FlowError if there are none."""
     if target < 1:
         raise FlowError(f"target of {target} cycles a frame; give at least 1")
-    return replace(Space(graph, fixed or {}, lean=lean).plan(target), target_cycles=target)
+    return target
+
+
+def cycles_at(fps: float, clock_mhz: float) -> int:
+    """Cycles a frame at ``fps`` frames a second; FlowError if there are none."""
+    if not (fps > 0 and clock_mhz > 0):
+        raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz; give positive numbers")
+    allowed = clock_mhz * 1e6 / fps
+    if not isfinite(allowed):
+        raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz leave no finite number of cycles a frame; give others")
+    if allowed < 1:
+        raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz leave less than a cycle a frame; give a faster clock")
+    return int(allowed)
 
 
 def for_rate(graph: Graph, fps: float, clock_mhz: float) -> FoldingPlan:
@@ -45,14 +63,7 @@ def for_rate(graph: Graph, fps: float, clock_mhz: float) -> FoldingPlan:
     ------
     FlowError : the rate is out of reach at this clock.
     """
-    if not (fps > 0 and clock_mhz > 0):
-        raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz; give positive numbers")
-    allowed = clock_mhz * 1e6 / fps
-    if not isfinite(allowed):
-        raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz leave no finite number of cycles a frame; give others")
-    target = int(allowed)
-    if target < 1:
-        raise FlowError(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz leave less than a cycle a frame; give a faster clock")
+    target = cycles_at(fps, clock_mhz)
     plan = for_cycles(graph, target)
     reached = clock_mhz * 1e6 / interval_cycles(graph, plan)
     return replace(plan, notes=(f"{fps:,.10g} frames a second at {clock_mhz:g} MHz allow {target:,} cycles a frame; this folding "

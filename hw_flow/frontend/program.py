@@ -208,13 +208,18 @@ def compile_qonnx(
     FlowError : one line naming the node, the reason and a remedy.
     """
     path = Path(path)
-    if input_type is not None and not _INPUT_TYPE.fullmatch(input_type):
-        raise FlowError(f"input type '{input_type}' is unknown; use BIPOLAR, TERNARY, UINT1..UINT16 or INT2..INT16")
+    check_input_type(input_type)
     scale = None if input_scale is None else _scale(input_scale)
     if scale is not None and input_type is None:
         raise FlowError("an input scale was given without an input type; give both, for example UINT8 and 1/255")
     label = re.sub(r"\W", "_", name or path.stem)
     return _program(read_model(path), str(path), (input_type, scale), label if label[:1].isalpha() else f"net_{label}")
+
+
+def check_input_type(name: str | None) -> None:
+    """FlowError unless ``name`` is None or a type that an input can have."""
+    if name is not None and not _INPUT_TYPE.fullmatch(name):
+        raise FlowError(f"input type '{name}' is unknown; use BIPOLAR, TERNARY, UINT1..UINT16 or INT2..INT16")
 
 
 def _scale(given: Fraction | float | str) -> Fraction:

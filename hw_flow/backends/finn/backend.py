@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ from hw_flow.backends.finn.standing import check_older, project_digest
 from hw_flow.backends.protocol import Build, Simulation
 from hw_flow.backends.rtl import RtlBackend
 from hw_flow.errors import FlowError
+from hw_flow.frontend.load import read_model
+from hw_flow.frontend.program import check_input_type
 from hw_flow.steps import Steps
 from hw_flow.storage import digest, write_bytes, write_json
 
@@ -68,7 +71,9 @@ class FinnBackend(RtlBackend):
         settings = read_settings(options.settings)
         if options.folding is not None:
             checked_folding(options.folding)
+        _check_options(options)
         version = check_environment()
+        read_model(model)
         key = build_key(self.name, model, content, options)
         inputs = build_key(self.name, model, content, options, code=False)
         with locked(directory):
@@ -149,8 +154,24 @@ def _build(model: Path, content: bytes, directory: Path, options: BuildOptions, 
     return Build(directory, FinnBackend.name, stamp)
 
 
+def _check_options(options: BuildOptions) -> None:
+    """FlowError for values that FINN would stumble over, or take."""
+    from hw_flow.backends.rtl import scale_of
+    from hw_flow.folding import checked_target, cycles_at
+
+    check_input_type(options.input_type)
+    scale_of(options.input_scale)
+    if options.clock_mhz is not None and not 0 < options.clock_mhz < inf:
+        raise FlowError(f"--clock {options.clock_mhz:g}: no clock in MHz; give a positive number")
+    if options.fps is not None and options.clock_mhz is not None:
+        cycles_at(options.fps, options.clock_mhz)
+    if options.target_cycles is not None:
+        checked_target(options.target_cycles)
+
+
 def _request(model: Path, project: Path, name: str, options: BuildOptions, settings: FinnSettings) -> Request:
     from hw_flow.backends.rtl import scale_of
+    from hw_flow.folding import cycles_at
 
     scale = scale_of(options.input_scale)
     folding = styles = None
@@ -162,8 +183,8 @@ def _request(model: Path, project: Path, name: str, options: BuildOptions, setti
         write_json(styles, {"Defaults": {}, **{node: {"preferred_impl_style": style} for node, style in settings.styles.items()}})
     clock_ns = 1000.0 / options.clock_mhz if options.clock_mhz is not None else settings.clock_ns
     target, widest = options.target_cycles, settings.mvau_wwidth_max
-    if options.fps is not None:
-        target = max(1, int(1e9 / clock_ns / options.fps))
+    if options.fps is not None and options.clock_mhz is not None:
+        target = cycles_at(options.fps, options.clock_mhz)
     if options.unfold:
         target, widest = 1, _ANY_WIDTH
     return Request(

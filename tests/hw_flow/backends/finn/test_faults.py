@@ -48,6 +48,30 @@ def test_foldings_of_ours(model, tmp_path, option, flag):
         api.build(model, tmp_path / "b", backend="finn", **{option: 100})
 
 
+@pytest.mark.parametrize(("options", "line"), [
+    ({"target_cycles": 0}, "target of 0 cycles a frame; give at least 1"),
+    ({"fps": -1.0, "clock_mhz": 100.0}, "-1 frames a second at 100 MHz; give positive numbers"),
+    ({"clock_mhz": 0.0}, "--clock 0: no clock in MHz; give a positive number"),
+    ({"input_type": "UINT99"}, "input type 'UINT99' is unknown; use BIPOLAR, TERNARY, UINT1..UINT16 or INT2..INT16"),
+    ({"input_type": "UINT8", "input_scale": "0"}, "--input-scale 0 is not positive; give a fraction such as 1/255 or a decimal"),
+])
+def test_options(model, tmp_path, options, line):
+    with pytest.raises(FlowError) as fault:
+        api.build(model, tmp_path / "b", backend="finn", **options)
+    assert str(fault.value) == line
+    assert not (tmp_path / "b").exists()
+
+
+def test_not_onnx(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment.importlib.metadata, "version", lambda name: environment.TESTED)
+    monkeypatch.setattr(environment, "find_spec", lambda name: name)
+    path = tmp_path / "m.onnx"
+    path.write_text("not onnx")
+    with pytest.raises(FlowError, match=r"m\.onnx: not an ONNX file \(.*\); export the network again"):
+        api.build(path, tmp_path / "b", backend="finn")
+    assert not (tmp_path / "b").exists()
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("part: [", "not YAML"), ("- 1", "holds a list"), ("part: ../x", "part: String should match pattern"),
     ("fps: 3", "fps: Extra inputs are not permitted; the finn back end knows part"),
