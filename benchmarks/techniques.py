@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import results
+from lenet import lenet, trained_lenet
 
 import models
 from hw_flow.codesign.meter import HardwareMeter, Measured
@@ -30,13 +31,6 @@ from quant_training.size import footprint
 SEEDS = (0, 1, 2)
 TARGET_CYCLES = 1024
 _EPOCHS, _TUNING = 40, 20
-
-
-def _lenet(width: int) -> dict[str, Any]:
-    """LeNet-5's shape for 8 x 8 pixels."""
-    return {"input_shape": [1, 8, 8], "units": [
-        {"conv": width, "kernel": 3, "padding": 1}, {"max_pool": 2}, {"conv": 2 * width, "kernel": 3, "padding": 1},
-        {"max_pool": 2}, {"dense": 4 * width}, {"dense": 10}]}
 
 
 @dataclass(frozen=True)
@@ -72,11 +66,11 @@ class Start:
 
     def narrow(self) -> Network:
         """A new network of half the width."""
-        return models.build(_lenet(8), "w4a4", seed=self.seed)
+        return models.build(lenet(8), "w4a4", seed=self.seed)
 
     def retyped(self, bits: str | BitConfig) -> Network:
         """The trained network in other types, not trained on."""
-        model = models.build(_lenet(16), bits, seed=self.seed)
+        model = models.build(lenet(), bits, seed=self.seed)
         models.load_weights(model, self.whole, strict=False)
         return model
 
@@ -115,10 +109,7 @@ def prepared(data: Dataset, root: Path, seed: int) -> Start:
     """The networks that techniques start from."""
     start = Start(data, root / f"seed-{seed}", seed)
     for name, bits in (("float", "float"), ("whole", "w4a4")):
-        folder = start.folder / name
-        if not (folder / "metrics.json").is_file():
-            config = start.config(_EPOCHS, 0.005).model_copy(update={"output": folder, "resume": True})
-            train(models.build(_lenet(16), bits, seed=seed), data, config)
+        trained_lenet(data, start.config(_EPOCHS, 0.005).model_copy(update={"output": start.folder / name}), bits)
     return start
 
 

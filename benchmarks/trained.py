@@ -7,9 +7,7 @@ from typing import Any
 
 from models import BitConfig
 from quant_training import TrainConfig, run_training
-
-# What does not change the outcome of a training.
-_NEUTRAL = {"output", "resume", "progress", "threads", "checkpoint_seconds"}
+from quant_training.config import NEUTRAL
 
 
 def trained(config: TrainConfig) -> dict[str, Any]:
@@ -20,8 +18,8 @@ def trained(config: TrainConfig) -> dict[str, Any]:
         metrics: dict[str, Any] = json.loads((config.output / "metrics.json").read_text())
     except (OSError, ValueError, KeyError):
         return run_training(config).metrics()
-    kept = {key: value for key, value in earlier.items() if key not in _NEUTRAL}
-    return metrics if kept == config.model_dump(mode="json", exclude=_NEUTRAL) else run_training(config).metrics()
+    kept = {key: value for key, value in earlier.items() if key not in NEUTRAL}
+    return metrics if kept == config.decisive() else run_training(config).metrics()
 
 
 def types(name: str, layers: int, **options: Any) -> dict[str, Any]:

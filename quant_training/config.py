@@ -11,6 +11,9 @@ from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
 from quant_training.settings import one_line, read_mapping
 
+# What does not change the outcome of a training.
+NEUTRAL = frozenset({"output", "resume", "progress", "checkpoint_seconds", "threads"})
+
 
 class DataConfig(BaseModel):
     """Arguments of ``load_dataset``."""
@@ -101,6 +104,10 @@ class TrainConfig(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise TrainingError(one_line("training settings", error, TrainConfig)) from error
+
+    def decisive(self) -> dict[str, Any]:
+        """Settings that the result depends on, plain values."""
+        return self.model_dump(mode="json", exclude=set(NEUTRAL))
 
     @classmethod
     def from_yaml(cls, path: Path) -> TrainConfig:

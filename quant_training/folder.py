@@ -21,8 +21,7 @@ RESUME = "resume.ckpt"
 
 def run_key(model: Network, data: Dataset, config: TrainConfig, hooks: Sequence[Hook]) -> str:
     """Hash of all that determines the result, weights to start from included, so that another run is not continued."""
-    settings = config.model_dump(mode="json", exclude={"output", "resume", "progress", "checkpoint_seconds", "threads"})
-    settings |= {"spec": model.spec.to_dict(), "bits": model.bits.to_dict()}
+    settings = config.decisive() | {"spec": model.spec.to_dict(), "bits": model.bits.to_dict()}
     settings |= {"hooks": [hook.key() for hook in hooks]}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     if config.output is not None:

@@ -240,8 +240,7 @@ class _Run:
 
 def _key(model: Network, data: Dataset, config: CooperativeConfig, tuning: TrainConfig, meter: Meter) -> str:
     """Hash of all that determines the result."""
-    settings = tuning.model_dump(mode="json", exclude={"output", "resume", "progress", "checkpoint_seconds", "threads"})
-    described = [model.spec.to_dict(), model.bits.to_dict(), settings, config.model_dump(), meter.key()]
+    described = [model.spec.to_dict(), model.bits.to_dict(), tuning.decisive(), config.model_dump(), meter.key()]
     tensors = [tensor.detach().cpu().numpy().tobytes() for tensor in model.state_dict().values()]
     arrays = [part.tobytes() for split in (data.train, data.val) for part in (split.integers, split.labels)]
     return digest([json.dumps(described, sort_keys=True, default=str), *tensors, *arrays])
