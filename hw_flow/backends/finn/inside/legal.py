@@ -1,4 +1,4 @@
-"""Foldings that a node cannot have, and entries that fit none. FINN names no node, complains late or never."""
+"""Foldings that a node cannot have, and entries that fit none: FINN names no node, and complains late or never."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _LIMITS: Mapping[str, Mapping[str, str]] = {
 # What FINN writes of a node into its folding files.
 FOLDING = ("PE", "SIMD", "parallel_window", "ram_style", "resType", "mem_mode", "runtime_writeable_weights",
            "depth_trigger_uram", "depth_trigger_bram", "ram_style_thresholds", "impl_style")
-
+# What its own files may hold beside that; anything else, such as the size of a matrix, is no folding.
+_BESIDE = ("EmbFold", "SeqFold", "ram_style_mask", "mac_resource", "depth", "inFIFODepths", "outFIFODepths")
 
 # Nodes that a folding file may name although the graph has none: they depend on its ends, or FINN inserts them later.
 _OPTIONAL = ("Thresholding", "LabelSelect", "Reshape", "Squeeze", "Unsqueeze", "ElementwiseMul", "ElementwiseAdd",
@@ -51,8 +52,9 @@ def misfit(entries: Mapping[str, Mapping[str, Any]], nodes: Mapping[str, Mapping
                 continue
             return f"folding file: node '{name}' is not in FINN's graph; {_remedy(name, nodes)}"
         for key, value in entry.items():
-            if key not in known:
-                return f"folding file: {name}: no attribute '{key}'; it takes {', '.join(_foldable(known))}"
+            if key not in known or key not in (*FOLDING, *_BESIDE):
+                return (f"folding file: {name}: '{key}' is no attribute of its folding; it takes "
+                        f"{', '.join(own for own in FOLDING if own in known)}")
             kind, _, _, *allowed = known[key]
             if not isinstance(value, _TYPES.get(kind, (object,))):
                 return f"folding file: {name}: {key} is {value!r}; give {_TYPES[kind][0].__name__}"
@@ -75,11 +77,6 @@ def _remedy(name: str, nodes: Collection[str]) -> str:
         if own in name and found in nodes:
             return f"it has {found}: rename the entry, or choose the variant by 'styles' in --settings"
     return f"its nodes: {', '.join(nodes)}"
-
-
-def _foldable(known: Collection[str]) -> list[str]:
-    """The attributes that a folding is made of."""
-    return [key for key in FOLDING if key in known]
 
 
 def illegal(name: str, op_type: str, attributes: Mapping[str, Any]) -> str | None:

@@ -119,7 +119,8 @@ NODES = {"MVAU_hls_0": {"PE": ("i", True, 0), "SIMD": ("i", True, 0), "MW": ("i"
     ({"MVAU_hls_1": {"PE": 2}}, "node 'MVAU_hls_1' is not in FINN's graph; its nodes: MVAU_hls_0, Pool_hls_0"),
     ({"MVAU_rtl_0": {"PE": 2}}, "node 'MVAU_rtl_0' is not in FINN's graph; it has MVAU_hls_0: rename the entry, or choose the "
                                 "variant by 'styles' in --settings"),
-    ({"MVAU_hls_0": {"pe": 2}}, "MVAU_hls_0: no attribute 'pe'; it takes PE, SIMD, mem_mode"),
+    ({"MVAU_hls_0": {"pe": 2}}, "MVAU_hls_0: 'pe' is no attribute of its folding; it takes PE, SIMD, mem_mode"),
+    ({"MVAU_hls_0": {"MW": 2}}, "MVAU_hls_0: 'MW' is no attribute of its folding; it takes PE, SIMD, mem_mode"),
     ({"MVAU_hls_0": {"PE": "2"}}, "MVAU_hls_0: PE is '2'; give int"),
     ({"MVAU_hls_0": {"PE": 2.0}}, "MVAU_hls_0: PE is 2.0; give int"),
     ({"MVAU_hls_0": {"mem_mode": "const"}}, "MVAU_hls_0: mem_mode is 'const'; give one of external, internal_decoupled"),
