@@ -122,7 +122,7 @@ def _place(rows: list[Aligned], placed: Sequence[Unit], place: int, owners: Sequ
     else:
         pairs = evident_pairs([[_worth(row, unit, place, owners, counts) for unit in placed] for row in rows])
     partner = {column: rows[line] for line, column in pairs}
-    at = 0
+    at = 0 if pairs else len(rows)
     for column, unit in enumerate(placed):
         row = partner.get(column)
         if row is None:

@@ -26,7 +26,7 @@ __all__ = ["LAYER_METRICS", "Comparison", "compare", "of_subjects"]
 
 LAYER_METRICS = ("luts", "cycles")
 # Of no use beside each other: what a design is asked for, not what it costs.
-_NOT_COMPARED = ("clock_mhz", "whs_ns", "tns_ns", "latency_min_cycles")
+_NOT_COMPARED = ("cycles", "clock_mhz", "whs_ns", "tns_ns", "latency_min_cycles")
 _MOST = 16
 
 

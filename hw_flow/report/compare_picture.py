@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hw_flow.report.align import GROUPS
 from hw_flow.report.compare_schema import Comparison, LayerRow, LayerTable, Row
-from hw_flow.report.compare_text import title, value
+from hw_flow.report.compare_text import heading, value
 from hw_flow.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ def draw(comparison: Comparison, path: Path) -> Path:
     if table is not None:
         _layers(canvas.add_subplot(grid[len(heights) - 1, :]), comparison, table)
     canvas.suptitle(" and ".join(dict.fromkeys(subject.name for subject in comparison.subjects))[:120], fontsize=11)
+    silent = [subject.name for index, subject in enumerate(comparison.subjects)
+              if all(row.cells[index] is None for row in comparison.totals if row.metric in wanted)]
+    if silent:
+        canvas.supxlabel(f"none of these figures from {', '.join(silent)}"[:160], fontsize=8)
     buffer = io.BytesIO()
     canvas.savefig(buffer, format="png")
     write_bytes(path, buffer.getvalue())
@@ -66,7 +70,7 @@ def _total(axes: Axes, comparison: Comparison, metric: str) -> None:
     axes.bar_label(drawn, texts, padding=3, fontsize=7)
     axes.set_yticks(list(places), labels, fontsize=6)
     share = f", share of {comparison.device}" if _shares(comparison, metric) else ""
-    axes.set_title(title(metric) + share, fontsize=9)
+    axes.set_title(heading(metric, comparison) + share, fontsize=9)
     _plain(axes, values)
 
 
@@ -89,15 +93,20 @@ def _layers(axes: Axes, comparison: Comparison, table: LayerTable) -> None:
         # The shade tells the stage, the colour the design.
         own = [at for at, other in enumerate(table.columns) if other.subject == column.subject]
         strength = 0.4 + 0.6 * (own.index(place) + 1) / len(own)
-        axes.barh(offsets, values, height=0.9, color=_COLOURS[column.subject % len(_COLOURS)], alpha=strength,
-                  label=f"{_short(comparison.subjects[column.subject].name)}, {column.stage} ({column.source})")
+        drawn = axes.barh(offsets, values, height=0.9, color=_COLOURS[column.subject % len(_COLOURS)], alpha=strength,
+                          label=f"{_short(comparison.subjects[column.subject].name)}, {column.stage} ({column.source})")
+        # Where there is no bar: 0 is a figure, a dash a layer without one.
+        texts = [value(cell) if (cell := row.cells[place]) is not None else "-" if row.names[place] is not None else ""
+                 for row in rows]
+        axes.bar_label(drawn, texts, padding=2, fontsize=6)
     middles = [index * (count + 0.8) + (count - 1) / 2 for index in range(len(rows))]
-    axes.set_yticks(middles, [row.name for row in rows], fontsize=7)
+    axes.set_yticks(middles, [f"{_short(row.name)}{' ~' if 'order' in row.evidence else ''}" for row in rows], fontsize=7)
     axes.set_ylim(-1, len(rows) * (count + 0.8))
     axes.legend(fontsize=7, loc="lower right", frameon=False)
     every = sum(row.name not in GROUPS for row in table.rows)
     which = f", the {len(rows)} largest of {every}" if every > len(rows) else ""
-    axes.set_title(f"{title(table.metric)} by layer{which}", fontsize=9)
+    guessed = "; ~: set beside each other by kind and order alone" if any("order" in row.evidence for row in rows) else ""
+    axes.set_title(f"{heading(table.metric, comparison)} by layer{which}{guessed}", fontsize=9)
     _plain(axes, [float(cell.value) for row in rows for cell in row.cells if cell is not None])
 
 

@@ -120,6 +120,14 @@ def title(metric: str) -> str:
     return _TITLES.get(metric, metric.replace("_", " "))
 
 
+def heading(metric: str, comparison: Comparison) -> str:
+    """The title with the unit, where the title does not say it."""
+    rows = [row.cells for row in comparison.totals if row.metric == metric]
+    rows += [line.cells for table in comparison.layers if table.metric == metric for line in table.rows]
+    unit = next((cell.unit for cells in rows for cell in cells if cell is not None), "")
+    return f"{title(metric)} [{unit}]" if unit in _SHOWN_UNITS and unit != title(metric) else title(metric)
+
+
 def value(cell: Cell) -> str:
     """The number with thousands separated, fractions to four digits."""
     return f"{cell.value:,.4g}" if isinstance(cell.value, float) and abs(cell.value) < 1000 else f"{cell.value:,.0f}"
@@ -163,8 +171,7 @@ def _totals(comparison: Comparison, letters: dict[tuple[str, str], str]) -> Grid
     for row in comparison.totals:
         if not any(cell is not None and cell.value for cell in row.cells):
             continue  # no design has any
-        unit = next(cell.unit for cell in row.cells if cell is not None)
-        cells = [f"{title(row.metric)} [{unit}]" if unit in _SHOWN_UNITS else title(row.metric), row.stage]
+        cells = [heading(row.metric, comparison), row.stage]
         for index, cell in enumerate(row.cells):
             cells.append(_MISSING if cell is None else f"{value(cell)} [{letters[cell.source, cell.target]}]")
             cells += [_ratio(cell)] * (several and index != comparison.baseline) + [_percent(cell)] * shares
@@ -193,7 +200,7 @@ def _layers(comparison: Comparison, table: LayerTable, letters: dict[tuple[str, 
         rows.append(cells)
     against = table.columns[table.baseline]
     told = f", ratios to {names[against.subject]}, {against.stage}" if several else ""
-    return Grid(f"{title(table.metric)} by layer{told}", heads, rows, 1, legend)
+    return Grid(f"{heading(table.metric, comparison)} by layer{told}", heads, rows, 1, legend)
 
 
 def _has_ratio(table: LayerTable, column: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,11 +58,16 @@ def of_report(report: Report, path: Path, name: str, target: str | None = None) 
     """One of our own builds: what was predicted, synthesised and simulated, each at the stage of who says it."""
     predicted = {name.removesuffix("_estimate"): figure for name, figure in report.performance.items()
                  if name.endswith("_estimate")}
-    layers = {layer.name: _some(layer.figures, "cycles", "macs") for layer in report.layers}
+    layers = {layer.name: _with_cycles(_some(layer.figures, "cycles", "macs"), layer) for layer in report.layers}
+    slowest = [row["cycles"] for row in layers.values() if "cycles" in row]
+    if report.backend == "hls4ml" and slowest and "interval_cycles" not in predicted:
+        predicted["interval_cycles"] = max(slowest, key=lambda figure: figure.value)
     parts, order = {layer.name: _part(layer) for layer in report.layers}, tuple(layers)
     found = [ToolReport(format="bitwright", source="model", stage="estimate", design=report.name, total=predicted, layers=layers,
                         parts=parts, order=order)]
     notes = []
+    if report.backend == "hls4ml" and not report.resources:
+        notes.append("no HLS compiler has run: cycles are the least that the reuse factors allow, LUTs are not known")
     if report.resources:
         if target is not None and target not in report.resources:
             raise FlowError(f"{path}: not synthesised for '{target}', only for {', '.join(report.resources)}; "
@@ -81,6 +87,15 @@ def of_report(report: Report, path: Path, name: str, target: str | None = None) 
         found.append(ToolReport(
             format="bitwright", source=source, stage=_stage(source), design=report.name, total=measured))
     return Subject(name, path, "build", tuple(sorted(found, key=lambda own: STAGES.index(own.stage))), tuple(notes))
+
+
+def _with_cycles(figures: dict[str, Figure], layer: Layer) -> dict[str, Figure]:
+    """``figures`` with the cycles that hls4ml's reuse factor takes at least, see `hw_flow.backends.hls4ml.estimate`."""
+    multipliers = layer.figures.get("multipliers")
+    if "cycles" in figures or "macs" not in figures or multipliers is None or not multipliers.value:
+        return figures
+    least = math.ceil(figures["macs"].value / multipliers.value)
+    return {**figures, "cycles": Figure(value=least, unit="cycles", source="model")}
 
 
 def _part(layer: Layer) -> Part:

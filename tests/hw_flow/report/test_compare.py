@@ -18,6 +18,7 @@ from hw_flow.errors import FlowError
 from hw_flow.report import compare_picture, compare_text
 from hw_flow.report.compare import compare
 from hw_flow.report.compare_schema import Comparison, Row
+from hw_flow.report.schema import Figure, Layer
 from hw_flow.report.subjects import of_report, read
 from hw_flow.synth.parsers import figures
 from tests.hw_flow.report.test_report import make_report
@@ -276,3 +277,20 @@ def test_real_reports_of_all_tools_together(data_dir: Path) -> None:
     fifos = next(line for line in table.rows if line.name == "FIFOs").cells[-1]
     assert fifos is not None
     assert fifos.value == 45067  # a third of the design, which FINN's estimates leave out
+
+
+def test_a_build_of_hls4ml_has_the_cycles_of_its_reuse_factors() -> None:
+    def count(value: int) -> Figure:
+        return Figure(value=value, unit="1", source="model")
+
+    def layer(name: str, macs: int, multipliers: int) -> Layer:
+        figures = {"macs": count(macs), "multipliers": count(multipliers)}
+        return Layer(name=name, kind="Dense", sources=[], folding={}, figures=figures)
+
+    report = make_report(backend="hls4ml", performance={}, resources={}, verification=None,
+                         layers=[layer("fc1", 64, 16), layer("fc2", 32, 32)])
+    subject = of_report(report, Path("x"), "x")
+    own = subject.reports[0]
+    assert own.total["interval_cycles"] == Figure(value=4, unit="cycles", source="model")
+    assert [row["cycles"].value for row in own.layers.values()] == [4, 1]
+    assert subject.notes == ("no HLS compiler has run: cycles are the least that the reuse factors allow, LUTs are not known",)
