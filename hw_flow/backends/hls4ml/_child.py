@@ -86,6 +86,7 @@ def _config(request: dict[str, Any]) -> dict[str, Any]:
 def _written(model: Any) -> dict[str, Any]:
     import hls4ml
 
+    _spare_script(model.config.backend.writer)
     model.write()
     traced = [layer for layer in model.get_layers() if layer.get_attr("function_cpp", None) and layer.get_attr("trace", False)]
     return {
@@ -97,6 +98,20 @@ def _written(model: Any) -> dict[str, Any]:
                     "reuse_factor": layer.get_attr("reuse_factor"), "code": bool(layer.get_attr("function_cpp")),
                     "types": {key: str(kind.precision) for key, kind in layer.types.items()}} for layer in model.get_layers()],
     }
+
+
+def _spare_script(writer: Any) -> None:
+    """Let hls4ml 1.3.0 write Libero projects, whose ``build_lib.sh`` its package lacks: it compiles what SmartHLS simulates."""
+    write = writer.write_build_script
+
+    def without(model: Any) -> None:
+        try:
+            write(model)
+        except FileNotFoundError as error:
+            if Path(str(error.filename)).name != "build_lib.sh":
+                raise
+
+    writer.write_build_script = without
 
 
 class _Trace(ctypes.Structure):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hw_flow.backends.directory import BuildOptions, build_key, claim, current, finish, locked, read_input, staged, top_name
-from hw_flow.backends.hls4ml import runner
+from hw_flow.backends.hls4ml import installed, runner
 from hw_flow.backends.hls4ml.project import Project
 from hw_flow.backends.hls4ml.runner import PROJECT
 from hw_flow.backends.hls4ml.settings import HlsSettings, abilities, check
@@ -43,7 +43,7 @@ class Hls4mlBackend:
         """
         settings = HlsSettings.read(options.settings)
         _check_options(options)
-        runner.check_installed(settings)
+        installed.check_installed(settings)
         content = read_input(model, "model")
         key = build_key(self.name, model, content, options)
         with locked(directory):
@@ -130,7 +130,7 @@ def _translated(model: Path, directory: Path, options: BuildOptions, settings: H
         netlist = translate(program.graph, abilities(settings))
     check(settings, netlist)
     if any(settings.of(layer)[0] == "distributed_arithmetic" for layer in netlist.layers if layer.matrix is not None):
-        runner.check_arithmetic(settings)
+        installed.check_arithmetic(settings)
     return program, Project(directory, program, netlist, settings, runner.NOTHING, directory / "logs")
 
 

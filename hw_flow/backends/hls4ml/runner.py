@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 
 from hw_flow.backends.hls4ml.netlist import Netlist
-from hw_flow.backends.hls4ml.settings import COMPILES_HERE, HlsSettings, Tool
+from hw_flow.backends.hls4ml.settings import COMPILES_HERE, HlsSettings, Tool, is_amd
 from hw_flow.errors import FlowError
 from hw_flow.ir.tensor import FloatArray
 from hw_flow.storage import read_json, write_json, write_text
 
-# The one version that all of this is tested with; its passes and file layout change with every minor version.
-TESTED = "1.3"
 PROJECT = "hls4ml"
 TOP = "top"
 LIBRARY = Path("csim") / "library.so"
@@ -31,6 +29,7 @@ _CHILD = Path(__file__).with_name("_child.py")
 _WEIGHTS = "BITWRIGHT_HLS4ML_WEIGHTS"
 # Products of a matrix that da4ml 0.5 solves in the interpreter: 64 x 16 take 18 s.
 _INTERPRETED = 1024
+_INCLUDE = re.compile(r'^#include "(nnet_utils/[^"]+)"', re.MULTILINE)
 _HEADERS: dict[Tool, tuple[str, ...]] = {
     "Vitis": ("firmware/ap_types",), "Vivado": ("firmware/ap_types",), "Quartus": ("firmware/ac_types", "firmware/ap_types"),
     "Catapult": ("firmware/ac_types/include", "firmware/ac_math/include", "firmware/ac_simutils/include", "firmware/nnet_utils"),
@@ -65,45 +64,6 @@ class Written:
 NOTHING = Written("", 0, {}, [])
 
 
-def check_installed(settings: HlsSettings) -> str:
-    """Version of hls4ml; FlowError if it is missing, another than the tested one, or its interpreter is."""
-    if settings.python is None:
-        try:
-            version = importlib.metadata.version("hls4ml")
-        except importlib.metadata.PackageNotFoundError as error:
-            raise FlowError("hls4ml is not installed; pip install 'bitwright[hls4ml]'") from error
-    else:
-        version = _foreign_version(settings.python)
-    if not version.startswith(f"{TESTED}."):
-        raise FlowError(f"hls4ml {version} is installed, and {TESTED} is what this is tested with; "
-                        "pip install 'bitwright[hls4ml]'")
-    return version
-
-
-def check_arithmetic(settings: HlsSettings) -> None:
-    """FlowError if distributed arithmetic is asked for and the da4ml that hls4ml 1.3 can use is not there."""
-    from sim.process import run_process
-
-    python = settings.python or Path(sys.executable)
-    done = run_process([python, "-c", "import importlib.metadata as m; print(m.version('da4ml'))"], timeout_s=60)
-    found = done.output.split()[-1] if done.ok and done.output.split() else "no version"
-    if not found.startswith("0.5."):
-        raise FlowError(f"distributed arithmetic: hls4ml {TESTED} needs da4ml 0.5, and {found} is installed for {python}; make "
-                        "an environment with 'hls4ml[da]' and name its interpreter as 'python' in the settings")
-
-
-def _foreign_version(python: Path) -> str:
-    from sim.process import run_process
-
-    try:
-        done = run_process([python, "-c", "import importlib.metadata as m; print(m.version('hls4ml'))"], timeout_s=60)
-    except OSError as error:
-        raise FlowError(f"python: {python} cannot be run ({error.strerror}); name the interpreter of hls4ml") from error
-    if not done.ok:
-        raise FlowError(f"python: {python} has no hls4ml; install it there with pip install hls4ml")
-    return done.output.split()[-1]
-
-
 def convert(netlist: Netlist, settings: HlsSettings, directory: Path, log: Path) -> Written:
     """Let hls4ml write its project into ``directory``.
 
@@ -120,7 +80,18 @@ def convert(netlist: Netlist, settings: HlsSettings, directory: Path, log: Path)
     request = {"directory": str(directory.resolve()), "project": TOP, "backend": settings.tool,
                "settings": _tool_settings(settings), "config": config, "layers": layers}
     arrays = {f"{layer.name}/{key}": array for layer in netlist.layers for key, array in layer.arrays.items()}
-    return Written.of(_child("convert", request, arrays, settings, log, extra=_solver(netlist, settings)))
+    written = Written.of(_child("convert", request, arrays, settings, log, extra=_solver(netlist, settings)))
+    _check_headers(directory / "firmware", settings.tool)
+    return written
+
+
+def _check_headers(firmware: Path, tool: Tool) -> None:
+    """FlowError if the project includes a part of hls4ml that its package has not for this tool."""
+    for source in sorted(firmware.glob("*.h")):
+        for header in _INCLUDE.findall(source.read_text(encoding="utf-8")):
+            if not (firmware / header).is_file():
+                raise FlowError(f"hls4ml: its {tool} project includes {header}, which its package lacks, and no compiler would "
+                                "take it; set 'tool: Vitis', or build with --backend rtl")
 
 
 def _solver(netlist: Netlist, settings: HlsSettings) -> dict[str, str]:
@@ -148,8 +119,10 @@ def _layer_config(netlist: Netlist, name: str, settings: HlsSettings) -> dict[st
 
 def _tool_settings(settings: HlsSettings) -> dict[str, Any]:
     given: dict[str, Any] = {"io_type": settings.io_type}
-    if settings.part is not None:
-        given["tech" if settings.tool == "Catapult" else "part"] = settings.part
+    if settings.part is not None and settings.tool == "Catapult" and not is_amd(settings.part):
+        given |= {"tech": "asic", "asiclibs": settings.part}
+    elif settings.part is not None:
+        given["part"] = settings.part
     if settings.tool == "Libero" and settings.smarthls is not None:
         given["smarthls_path"] = str(settings.smarthls)
     if settings.clock_ns is not None:
@@ -169,7 +142,7 @@ def _child(verb: str, request: Mapping[str, Any], arrays: Mapping[str, np.ndarra
         write_json(folder / "request.json", dict(request))
         log.parent.mkdir(parents=True, exist_ok=True)
         variables = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore", **(extra or {})}
-        python = settings.python or Path(sys.executable)
+        python = (settings.python or Path(sys.executable)).absolute()
         done = run_process([python, str(_CHILD), verb, folder / "request.json"], timeout_s=settings.timeout_s, log=log,
                            cwd=folder, env=variables)
         if done.timed_out:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ _ABILITIES: dict[Tool, Abilities] = {
     "Vitis": _ALL, "Vivado": _ALL, "Catapult": replace(_FEW, depthwise=True), "oneAPI": replace(_FEW, depthwise=True),
     "Quartus": _FEW, "Libero": _FEW,
 }
+# hls4ml writes the name into a script unread; these tools want one of AMD's, with package and speed grade.
+_NAME, _PART = re.compile(r"[A-Za-z0-9_.-]+"), re.compile(r"x[acq][a-z0-9]+-[a-z0-9-]+", re.IGNORECASE)
 # Strategies by tool; the others ignore the setting or have one way only.
 _STRATEGIES: dict[Tool, tuple[Strategy, ...]] = {
     "Vitis": ("latency", "resource", "resource_unrolled", "distributed_arithmetic"),
@@ -33,8 +36,12 @@ _STRATEGIES: dict[Tool, tuple[Strategy, ...]] = {
 }
 
 
+# Reuse factors are 32 bits wide in hls4ml's C++.
+_MOST = 2**31 - 1
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class LayerSettings(_Section):
@@ -47,7 +54,7 @@ class LayerSettings(_Section):
     """
 
     strategy: Strategy | None = None
-    reuse_factor: int | None = Field(default=None, ge=1)
+    reuse_factor: int | None = Field(default=None, ge=1, le=_MOST)
 
 
 class HlsSettings(_Section):
@@ -57,7 +64,8 @@ class HlsSettings(_Section):
     ----------
     tool : hls4ml's back end.
     io_type : all values of a frame at once, or a stream of positions.
-    part, clock_ns : device and clock period; None takes hls4ml's default.
+    part, clock_ns : device and clock period; None takes hls4ml's default. For Catapult, a name that is none of AMD's is an
+        ASIC library.
     strategy, reuse_factor : for every layer; None takes the tool's.
     layers : per node of the graph (``MVAU_0``) or layer, what differs from these.
     python : interpreter that hls4ml is installed for, if it is not this one.
@@ -72,11 +80,11 @@ class HlsSettings(_Section):
     part: str | None = None
     clock_ns: float | None = Field(default=None, gt=0)
     strategy: Strategy | None = None
-    reuse_factor: int = Field(default=1, ge=1)
+    reuse_factor: int = Field(default=1, ge=1, le=_MOST)
     layers: dict[str, LayerSettings] = Field(default_factory=dict)
     python: Path | None = None
     smarthls: Path | None = None
-    samples: int = Field(default=16, ge=1)
+    samples: int = Field(default=16, ge=1, le=1_000_000)
     timeout_s: float = Field(default=1800.0, gt=0)
     synthesis_timeout_s: float = Field(default=24 * 3600.0, gt=0)
 
@@ -117,6 +125,9 @@ def check(settings: HlsSettings, netlist: Netlist) -> None:
     if settings.tool == "Libero" and settings.smarthls is None and shutil.which("shls") is None:
         raise FlowError("hls4ml writes the path of SmartHLS into a Libero project, and shls is not on the PATH; name the folder "
                         "as 'smarthls' in the settings")
+    if settings.part is not None and not (_PART if settings.tool in ("Vitis", "Vivado") else _NAME).fullmatch(settings.part):
+        example = "xczu7ev-ffvc1156-2-e" if settings.tool in ("Vitis", "Vivado") else "letters, digits, '_', '.' and '-'"
+        raise FlowError(f"part: '{settings.part}' is no name of a part for {settings.tool}; give it whole, as {example}")
     known = {layer.name: layer for layer in netlist.layers if layer.matrix is not None}
     for name in settings.layers:
         if name not in known:
@@ -128,12 +139,20 @@ def check(settings: HlsSettings, netlist: Netlist) -> None:
             raise FlowError(f"{layer.name}: hls4ml's {settings.tool} has no strategy '{strategy}'; use {' or '.join(allowed)}")
         if strategy == "distributed_arithmetic" and reuse != 1:
             raise FlowError(f"{layer.name}: reuse factor {reuse} with distributed arithmetic, which multiplies nothing; use 1")
+        if strategy == "distributed_arithmetic" and layer.kind.startswith("Depthwise"):
+            raise FlowError(f"{layer.name}: hls4ml has no distributed arithmetic for a {layer.kind}; give this layer another "
+                            f"strategy: 'layers: {{{layer.name}: {{strategy: latency}}}}'")
         if strategy == "resource_unrolled" and (reuse == 1 or ("Conv" in layer.kind and settings.io_type == "io_parallel")):
             raise FlowError(f"{layer.name}: hls4ml would not unroll it (reuse factor {reuse}, {settings.io_type}); use "
                             "'resource', or a reuse factor above 1, and io_stream for a convolution")
         if strategy.startswith("resource") and not legal(layer, reuse):
             raise FlowError(f"{layer.name}: reuse factor {reuse} is illegal for a matrix of {_sizes(layer)}; "
                             f"legal are {_choices(layer)}")
+
+
+def is_amd(part: str) -> bool:
+    """Whether ``part`` is a name as AMD gives its devices."""
+    return _PART.fullmatch(part) is not None
 
 
 def _sizes(layer: Layer) -> str:
