@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 # The order in which the page shows them.
-ORDER = ("mnist_tfc", "mnist_networks", "float_twins", "smallest", "techniques", "resnet_chain", "cooperative",
+ORDER = ("back_ends", "mnist_tfc", "mnist_networks", "float_twins", "smallest", "techniques", "resnet_chain", "cooperative",
          "finn_foldings", "finn_conv", "third_party", "performance_model", "random_graphs", "fifo_sizing",
          "lut_per_mac", "unrolled", "codebooks", "shifts", "lut_model", "budget", "steps", "sim_speed", "train_speed",
-         "hls4ml_models", "finn_backend", "search_digits")
+         "hls4ml_models", "finn_backend", "finn_board", "search_digits")
 
 HEAD = """# Benchmarks
 

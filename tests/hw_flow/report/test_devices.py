@@ -46,7 +46,8 @@ def test_names_are_unique_and_every_name_finds_its_device() -> None:
     [
         ("xc7z020-clg400-1", "zynq-7020"), ("7z020clg484-1", "zynq-7020"), ("xczu3egsbva484-1", "zu3eg"),
         ("xczu7ev-ffvc1156-2-e", "zu7ev"), ("xczu28dr-ffvg1517-2-e", "zu28dr"), ("xcu50-fsvh2104-2-e", "u50"),
-        ("xcu250-figd2104-2L-e", "u250"), ("xcu55c-fsvh2892-2L-e", "u55c"), ("xc7a35ticsg324-1L", "artix-7-35t"),
+        ("xcu250-figd2104-2L-e", "u250"), ("xcu280-fsvh2892-2L-e", "u280"), ("xcu200-fsgd2104-2-e", "u200"),
+        ("xczu9eg-ffvb1156-2-e", "zu9eg"), ("xcu55c-fsvh2892-2L-e", "u55c"), ("xc7a35ticsg324-1L", "artix-7-35t"),
         ("xc7a100tcsg324-1", "artix-7-100t"), ("LFE5UM5G-85F-8BG381C", "ecp5-85"), ("LFE5U-25F-6BG256C", "ecp5-25"),
         ("iCE40UP5K-SG48", "ice40up5k"), ("hx8k", "ice40hx8k"), ("GW1NR-LV9QN88PC6/I5", "gw1n-9"),
         ("GW1N-LV1QN48C6/I5", "gw1n-1"), ("GW2AR-LV18QN88C8/I7", "gw2a-18"), ("Pynq-Z2", "zynq-7020"), ("ZCU104", "zu7ev"),
