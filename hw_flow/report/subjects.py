@@ -132,9 +132,10 @@ def _build(path: Path, name: str, target: str | None) -> Subject:
     return Subject(name, path, "build", reports, (*ours.notes, *theirs.notes))
 
 
-def _with_nodes(subject: Subject, nodes: Sequence[Mapping[str, str | None]]) -> Subject:
-    """``subject`` with the names that FINN's nodes have in the graph imported from FINN's."""
-    ours = {str(node["finn"]): str(node["node"]) for node in nodes if node["node"] is not None}
+def _with_nodes(subject: Subject, nodes: object) -> Subject:
+    """``subject`` with the names that FINN's nodes have in the graph imported from FINN's, as the build's stamp lists them."""
+    listed = [node for node in nodes if isinstance(node, Mapping)] if isinstance(nodes, Sequence) else []
+    ours = {node.get("finn"): own for node in listed if isinstance(own := node.get("node"), str)}
 
     def named(own: ToolReport) -> ToolReport:
         known = {name: Part(names=(ours[name],)) for name in own.layers if name in ours}

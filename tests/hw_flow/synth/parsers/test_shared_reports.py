@@ -92,7 +92,10 @@ def reports(data_dir: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def files(reports: Path) -> list[Path]:
-    return sorted(reports / entry["file"] for entry in json.loads((reports / "MANIFEST.json").read_text()))
+    listed = sorted(reports / entry["file"] for entry in json.loads((reports / "MANIFEST.json").read_text()))
+    there = {path for path in reports.rglob("*") if path.is_file() and path.parent != reports}
+    assert there == set(listed)  # none escapes the tests
+    return listed
 
 
 def test_every_file_gives_its_figures_or_says_why_not(files: list[Path], reports: Path) -> None:
