@@ -80,7 +80,7 @@ def convert(netlist: Netlist, settings: HlsSettings, directory: Path, log: Path)
     request = {"directory": str(directory.resolve()), "project": TOP, "backend": settings.tool,
                "settings": _tool_settings(settings), "config": config, "layers": layers}
     arrays = {f"{layer.name}/{key}": array for layer in netlist.layers for key, array in layer.arrays.items()}
-    written = Written.of(_child("convert", request, arrays, settings, log, extra=_solver(netlist, settings)))
+    written = Written.of(_child("convert", request, arrays, settings, log, extra=solver_variables(netlist, settings)))
     _check_headers(directory / "firmware", settings.tool)
     return written
 
@@ -94,7 +94,7 @@ def _check_headers(firmware: Path, tool: Tool) -> None:
                                 "take it; set 'tool: Vitis', or build with --backend rtl")
 
 
-def _solver(netlist: Netlist, settings: HlsSettings) -> dict[str, str]:
+def solver_variables(netlist: Netlist, settings: HlsSettings) -> dict[str, str]:
     """Variables for da4ml's solver: interpreted where that takes seconds, for numba compiles it for many minutes."""
     sizes = [prod(layer.matrix) for layer in netlist.layers
              if layer.matrix is not None and settings.of(layer)[0] == "distributed_arithmetic"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def test_every_tool_and_strategy_is_exact(settings: str, tmp_path: Path) -> None
         assert build.notes[-1].startswith("not simulated: oneAPI code needs the vendor's compiler")
     else:
         assert build.stamp["checked"] == 16
+
+
+@pytest.mark.skipif("BITWRIGHT_HLS4ML_PYTHON" not in os.environ,
+                    reason="BITWRIGHT_HLS4ML_PYTHON names no interpreter with hls4ml[da], whose da4ml is another than ours")
+def test_distributed_arithmetic_is_exact(tmp_path: Path) -> None:
+    path = tmp_path / "hls.yaml"
+    path.write_text(f"strategy: distributed_arithmetic\npython: {os.environ['BITWRIGHT_HLS4ML_PYTHON']}")
+    build = api.build(tiny(tmp_path / "tiny.onnx"), tmp_path / "out", backend="hls4ml", settings=path)
+    assert build.notes[0] == "MVAU_0: Dense, strategy distributed_arithmetic, reuse factor 1, accumulator fixed<8,8>"
+    assert build.notes[-1] == "every layer equals QONNX on 16 frames (hls4ml-1.3.0, Vitis, g++)"
 
 
 def test_a_difference_names_the_first_layer(tmp_path: Path) -> None:

@@ -69,6 +69,17 @@ def test_distributed_arithmetic_of_a_depthwise_layer_is_refused(tmp_path: Path) 
                                  "strategy: 'layers: {VVAU_0: {strategy: latency}}'")
 
 
+def test_small_matrices_are_solved_without_a_compiler(tmp_path: Path) -> None:
+    small = translate(compile_qonnx(tiny(tmp_path / "small.onnx")).graph)
+    large = translate(compile_qonnx(tiny(tmp_path / "large.onnx", features=64, hidden=17)).graph)
+    arithmetic = HlsSettings(strategy="distributed_arithmetic")
+    assert runner.solver_variables(small, arithmetic) == {"NUMBA_DISABLE_JIT": "1"}
+    assert runner.solver_variables(large, arithmetic) == {}
+    assert runner.solver_variables(small, HlsSettings()) == {}
+    one = HlsSettings.model_validate({"layers": {"MVAU_1": {"strategy": "distributed_arithmetic"}}})
+    assert runner.solver_variables(large, one) == {"NUMBA_DISABLE_JIT": "1"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("tool", "file", "part", "line"), [
     ("Vitis", "project.tcl", "xczu7ev-ffvc1156-2-e", 'set part "xczu7ev-ffvc1156-2-e"'),
