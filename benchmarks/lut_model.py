@@ -40,6 +40,8 @@ from tests.hw_flow.rtl.random_networks import RandomNet
 TYPES = (("BIPOLAR", "BIPOLAR"), ("TERNARY", "UINT2"), ("INT4", "UINT4"), ("BIPOLAR", "UINT2"), ("INT2", "UINT2"),
          ("TERNARY", "BIPOLAR"), ("INT8", "UINT8"), ("INT3", "UINT3"), ("INT4", "UINT2"), ("INT2", "INT2"), ("INT6", "UINT4"))
 FOLDS = 10
+# Kinds of which more instances are taken: most of a design, and most various.
+TWICE = ("MVAU", "MVAU.shift")
 
 
 @dataclass(frozen=True)
@@ -150,14 +152,18 @@ def instances(graph: Graph, plan: Folding, directory: Path) -> Iterator[Part]:
 def chosen(folder: Path, limit: int, only: Collection[str]) -> list[Part]:
     """At most ``limit`` different instances of a kind, kinds in turns; of the kinds ``only``, or of all if that is empty."""
     kinds: dict[str, dict[str, Part]] = defaultdict(dict)
+
+    def most(kind: str) -> int:
+        return limit * (2 if kind in TWICE else 1)
+
     for number, (graph, plan) in enumerate(designs()):
-        if only and all(len(kinds[kind]) == limit for kind in only):
+        if only and all(len(kinds[kind]) == most(kind) for kind in only):
             break
         for part in instances(graph, plan, folder / str(number)):
             if only and part.kind not in only:
                 continue
             own = kinds[part.kind]
-            if len(own) < (2 * limit if part.kind == "MVAU" and not only else limit):
+            if len(own) < most(part.kind):
                 own.setdefault(repr(sorted(part.features.items())), part)
     return [part for part in chain.from_iterable(zip_longest(*(own.values() for own in kinds.values()))) if part is not None]
 
@@ -198,7 +204,7 @@ def synthesised(limit: int, jobs: int, only: Collection[str]) -> list[Sample]:
 def main() -> int:
     """Measure, fit, save, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--per-kind", type=int, default=4, help="instances of a kind, twice as many of MVAU (default 4)")
+    parser.add_argument("--per-kind", type=int, default=4, help="instances of a kind, twice as many of matrices (default 4)")
     parser.add_argument("--jobs", type=int, default=2, help="syntheses at a time (default 2)")
     parser.add_argument("--refit", action="store_true", help="fit the samples of the last run again, without synthesis")
     parser.add_argument("--kinds", nargs="+", default=(), metavar="KIND", help="measure these alone; other samples stay")
@@ -207,10 +213,12 @@ def main() -> int:
         known = json.loads((RESULTS / "lut_model.json").read_text(encoding="utf-8"))
         samples, source = [Sample(**sample) for sample in known["data"]["samples"]], known["data"]["source"]
         if args.kinds:
+            if source != f"yosys-{synth.yosys_version()}":
+                parser.error(f"the recorded samples are {source}'s, this is yosys-{synth.yosys_version()}; measure all kinds")
             samples = [sample for sample in samples if sample.kind not in args.kinds]
             samples += synthesised(args.per_kind, args.jobs, args.kinds)
     else:
-        samples, source = synthesised(args.per_kind, args.jobs, ()), synth.yosys_version()
+        samples, source = synthesised(args.per_kind, args.jobs, ()), f"yosys-{synth.yosys_version()}"
     fit = calibrate([(sample.features, sample.luts) for sample in samples])
     errors = left_out(samples)
     rows: list[list[object]] = []

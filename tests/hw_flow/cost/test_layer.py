@@ -99,3 +99,13 @@ def test_shifts_and_codes_are_priced_between_their_stored_bits_and_their_grid() 
     assert luts("INT3") < luts("POW3") < luts("INT4") < luts("POW4") < luts("INT8")
     assert luts("INT4") < luts("CODE4")
     assert luts("CODE2") == pytest.approx(luts("INT8"), rel=0.05)
+
+
+@pytest.mark.parametrize(("shape", "target"), [((64, 32, 1), 64), ((16, 10, 1), 1), ((144, 32, 64), 4096)])
+def test_a_bit_more_never_costs_less_where_all_is_made_of_luts(shape: tuple[int, int, int], target: int) -> None:
+    def luts(weight: int, given: int) -> float:
+        return luts_alone(LayerShape(*shape, f"INT{weight}", f"UINT{given}", "UINT4"), target)
+
+    for weight in range(2, 8):
+        for given in range(1, 8):
+            assert luts(weight, given) <= min(luts(weight + 1, given), luts(weight, given + 1)) + 1e-6
