@@ -70,6 +70,7 @@ CASES = (
 )
 # What a row says until hls4ml's own way has run.
 _LATER = "not run"
+_MISSING = "Not measured"
 
 
 def model_of(case: Case, scratch: Path) -> Path:
@@ -170,16 +171,22 @@ def _save(rows: list[list[object]], keep: bool) -> None:
     """Write what is measured so far; with ``keep`` the others stay as they were."""
     known = results.RESULTS / "hls4ml_models.json"
     order = [case.name for case in CASES]
+    notes = [
+        "Random frames, extremes among them; reference: QONNX's execution; C simulation by g++, Vitis back end.",
+        "Ours compares the integers of every layer; hls4ml alone is compared at its output, at its default fixed<16,6>.",
+        "CPU seconds: conversion, g++ and simulation, of one core.",
+    ]
     if keep and known.exists():
-        old = json.loads(known.read_text(encoding="utf-8"))["rows"]
-        rows = rows + [row for row in old if row[0] in order and row[0] not in {new[0] for new in rows}]
+        record = json.loads(known.read_text(encoding="utf-8"))
+        rows = rows + [row for row in record["rows"] if row[0] in order and row[0] not in {new[0] for new in rows}]
+        notes += [note for note in record["notes"] if note not in notes and not note.startswith(_MISSING)]
+    missing = [name for name in order if name not in {str(row[0]) for row in rows}]
+    if missing:
+        notes.append(f"{_MISSING}: {', '.join(missing)}.")
     results.save(
         "hls4ml_models", title="hls4ml: its own conversion and ours", command="python benchmarks/hls4ml_models.py",
         columns=["network", "io", "frames", "ours", "CPU seconds", "hls4ml 1.3.0 alone", "CPU seconds"],
-        rows=sorted(rows, key=lambda row: order.index(str(row[0]))),
-        notes=["Random frames, extremes among them; reference: QONNX's execution; C simulation by g++, Vitis back end.",
-               "Ours compares the integers of every layer; hls4ml alone is compared at its output, at its default fixed<16,6>.",
-               "CPU seconds: conversion, g++ and simulation, of one core."],
+        rows=sorted(rows, key=lambda row: order.index(str(row[0]))), notes=notes,
     )
 
 
