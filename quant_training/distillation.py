@@ -22,6 +22,7 @@ from torch.nn import functional
 from quant_training.dataset import Dataset, Split
 from quant_training.errors import TrainingError
 from quant_training.hooks import Hook, Step
+from quant_training.trainer import lay_out
 
 if TYPE_CHECKING:
     from models import Network
@@ -112,6 +113,7 @@ class Distil(Hook):
     def begin(self, model: Network, device: torch.device) -> None:
         """Move the teacher, and listen to the layers of both."""
         self.teacher, self.answers = self.teacher.to(device), None
+        lay_out(self.teacher, torch.channels_last)
         self._release()
         for number, (ours, theirs) in enumerate(self.pairs):
             self.handles.append(model.layers[ours].register_forward_hook(self._keep(f"student {number}")))
@@ -151,6 +153,7 @@ class Distil(Hook):
     def end(self, model: Network) -> None:
         """Let go of the layers."""
         del model
+        lay_out(self.teacher, torch.contiguous_format)
         self._release()
 
     def _release(self) -> None:

@@ -1,4 +1,4 @@
-"""Lightning's trainer as this package wants it: its faults in one line, quiet, and open to Ctrl-C."""
+"""Lightning's trainer as this package wants it: its faults in one line, quiet, open to Ctrl-C, networks laid out for speed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from quant_training.errors import TrainingError
 
 if TYPE_CHECKING:
+    import torch
     from lightning.pytorch import Trainer
+
+    from models import Network
 
 
 @contextmanager
@@ -68,3 +71,10 @@ def quiet() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+def lay_out(model: Network, order: torch.memory_format) -> None:
+    """Bring the weights of all convolutions into a memory order."""
+    for parameter in model.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=order)

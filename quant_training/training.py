@@ -16,7 +16,6 @@ from quant_training.errors import TrainingError
 from quant_training.folder import RESUME, data_settings, finished, readable, run_key, snapshot
 
 if TYPE_CHECKING:
-    import torch
 
     from models import Network
     from quant_training.hooks import Hook
@@ -142,7 +141,7 @@ def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | No
 
     from quant_training.callbacks import Progress, Snapshot
     from quant_training.loop import QuantModule
-    from quant_training.trainer import interruptible, quiet, trainer_of
+    from quant_training.trainer import interruptible, lay_out, quiet, trainer_of
 
     if not model.spec.batch_norm:
         model.calibrate(torch.from_numpy(data.train.take(2048).x))
@@ -167,21 +166,14 @@ def _fit(model: Network, data: Dataset, config: TrainConfig, snapshot: Path | No
             )
             resume = readable(snapshot) if snapshot is not None and snapshot.exists() else None
             # Convolutions are up to a third faster so, and everything else as fast.
-            _lay_out(model, torch.channels_last)
+            lay_out(model, torch.channels_last)
             model.train()
             with interruptible(trainer):
                 trainer.fit(module, ckpt_path=resume, weights_only=True)
         finally:
             torch.set_num_threads(threads)
-            _lay_out(model, torch.contiguous_format)
+            lay_out(model, torch.contiguous_format)
     return module
-
-
-def _lay_out(model: Network, order: torch.memory_format) -> None:
-    """Bring the weights of all convolutions into a memory order."""
-    for parameter in model.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=order)
 
 
 def _check_fit(model: Network, data: Dataset, config: TrainConfig) -> None:
