@@ -101,17 +101,22 @@ def align(reports: Sequence[tuple[int, ToolReport]]) -> list[Aligned]:
         for unit in summed:
             groups.setdefault(unit.name, Aligned(unit.name)).units[place] = unit
     layers = [*rows, *apart]
-    plain = Counter(" = ".join(_names(row)) for row in layers)
+    plain = Counter(our_name(_first(row)) for row in layers)
     for row in layers:
-        shown = " = ".join(_names(row))
-        row.name = shown if plain[shown] == 1 else " = ".join(dict.fromkeys(unit.name for unit in row.units.values()))
+        row.name = " = ".join(_names(row, plain[our_name(_first(row))] > 1))
     return [*layers, *(groups[name] for name in GROUPS if name in groups)]
 
 
-def _names(row: Aligned) -> list[str]:
-    """What the row's layer is called; FINN's decorations left away where its number is that of the others."""
-    first, *others = [unit.name for unit in row.units.values()]
-    return list(dict.fromkeys((our_name(first), *(name for name in others if our_name(name) != our_name(first)))))
+def _first(row: Aligned) -> str:
+    return next(iter(row.units.values())).name
+
+
+def _names(row: Aligned, shared: bool) -> list[str]:
+    """What the row's layer is called; FINN's decorations left away where its number is that of the others and of no other row."""
+    names = [unit.name for unit in row.units.values()]
+    if shared:
+        return list(dict.fromkeys(names))
+    return list(dict.fromkeys((our_name(names[0]), *(name for name in names[1:] if our_name(name) != our_name(names[0])))))
 
 
 def _place(rows: list[Aligned], placed: Sequence[Unit], place: int, owners: Sequence[int],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,12 @@ import pytest
 
 from hw_flow.report import compare_text
 from hw_flow.report.align import Aligned, align
-from hw_flow.report.compare import of_subjects
+from hw_flow.report.compare import compare, of_subjects
 from hw_flow.report.folder import Subject, read_folder
 from hw_flow.report.hls4ml_layers import layers
 from hw_flow.report.sequence import evident_pairs
 from hw_flow.synth.parsers import Part, ToolReport, figures
+from tests.hw_flow.report.test_report import make_report
 from tests.hw_flow.synth.parsers.samples import SAMPLES
 
 
@@ -216,3 +218,35 @@ def test_layers_without_a_counterpart_are_shown_so() -> None:
     text = compare_text.markdown(result)
     assert "| MVAU_0 (only ours) | 1 | - |" in text
     assert "| MVAU_1 = MVAU_0 | 2 | 1 | x0.50 |" in text
+
+
+def test_a_build_a_finn_folder_and_an_hls4ml_project_of_one_network(tmp_path: Path) -> None:
+    """``MVAU_0`` of ours (16 x 8), FINN's ``MVAU_hls_0``, hls4ml's ``fc1``; FINN has a second matrix that the others lack."""
+    finn, hls = tmp_path / "finn", tmp_path / "hls4ml"
+    (finn / "report").mkdir(parents=True)
+    (hls / "firmware").mkdir(parents=True)
+    row = {"BRAM_18K": 0, "BRAM_efficiency": 1, "LUT": 50, "URAM": 0, "URAM_efficiency": 1, "DSP": 0}
+    files = {
+        "estimate_layer_cycles.json": {"MVAU_hls_0": 4, "MVAU_hls_1": 16, "LabelSelect_hls_0": 8},
+        "estimate_layer_resources.json": {
+            "MVAU_hls_0": row, "MVAU_hls_1": row, "LabelSelect_hls_0": {**row, "LUT": 0}, "total": row},
+        "op_and_param_counts.json": {"MVAU_hls_0": {"op_mac_2bx2b": 32, "param_weight_2b": 32},
+                                     "MVAU_hls_1": {"op_mac_2bx2b": 128, "param_weight_2b": 128}},
+    }
+    for name, content in files.items():
+        (finn / "report" / name).write_text(json.dumps(content))
+    (hls / "firmware" / "parameters.h").write_text(
+        "// fc1\nstruct config2 : nnet::dense_config {\n    static const unsigned n_in = 16;\n"
+        "    static const unsigned n_out = 8;\n};\n")
+    SAMPLES["csynth-xml with modules"].write(hls)
+    make_report().save(tmp_path)
+    result = compare([tmp_path / "report.json", finn, hls])
+    table = next(table for table in result.layers if table.metric == "luts")
+    names = [(line.name, [name for name in line.names if name is not None]) for line in table.rows]
+    assert ("MVAU_0 = MVAU_hls_1 = fc1", ["MVAU_0", "MVAU_hls_1", "fc1"]) in names
+    assert ("MVAU_hls_0", ["MVAU_hls_0"]) in names
+    luts = next(line for line in table.rows if "fc1" in line.name)
+    assert [(cell.value, cell.source) if cell else None for cell in luts.cells] == [
+        (100, "yosys-0.70"), (50, "finn-estimate"), (40, "vitis_hls-2023.1")]
+    # FINN's 0 LUTs of a node without a formula are none.
+    assert not any(line.names[1] == "LabelSelect_hls_0" and line.cells[1] is not None for line in table.rows)
