@@ -69,13 +69,15 @@ class Abilities:
     tables : look-ups of whole tables.
     moves : crops, transposes of any order, nearest-neighbour resizing.
     depthwise : depthwise convolutions; without, a plain one with zeros stands for them.
-    overlap : largest-of pools that pad, or whose windows share elements; no stream has them.
+    overlap : largest-of pools that pad, or whose stride is not their kernel; no stream has them.
+    overlap_lines : those of sequences, without padding.
     """
 
     tables: bool = True
     moves: bool = True
     depthwise: bool = True
     overlap: bool = True
+    overlap_lines: bool = True
 
 
 @dataclass(frozen=True, eq=False)

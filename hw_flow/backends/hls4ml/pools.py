@@ -48,7 +48,8 @@ class Pools(Products):
         line = len(wire.shape) == 2
         if places == (1, 1):
             window = replace(window, stride=window.kernel)  # there is no second position, and a stream wants them equal
-        if not self.able.overlap and (any(window.pads) or not (line or window.stride == window.kernel)):
+        apart = window.stride == window.kernel or (line and self.able.overlap_lines)
+        if not self.able.overlap and (any(window.pads) or not apart):
             what = "pads" if any(window.pads) else "has another stride than its kernel"
             raise FlowError(f"{where(node)}: a largest-of pool that {what}, which hls4ml's streams have no layer for; set "
                             "'io_type: io_parallel', or build with --backend rtl")

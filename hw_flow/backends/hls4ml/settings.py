@@ -114,7 +114,8 @@ class HlsSettings(_Section):
 
 def abilities(settings: HlsSettings) -> Abilities:
     """Which layers hls4ml has for the tool and the way that values travel."""
-    return replace(_ABILITIES[settings.tool], overlap=settings.io_type == "io_parallel")
+    whole = settings.io_type == "io_parallel"
+    return replace(_ABILITIES[settings.tool], overlap=whole, overlap_lines=whole or settings.tool in ("Vitis", "Vivado"))
 
 
 def check(settings: HlsSettings, netlist: Netlist) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from hw_flow import api
 from hw_flow.backends.hls4ml.check import check, frames_for
-from hw_flow.backends.hls4ml.settings import HlsSettings, abilities
+from hw_flow.backends.hls4ml.settings import HlsSettings, Tool, abilities
 from hw_flow.backends.hls4ml.translate import translate
 from hw_flow.backends.inputs import random_frames
 from hw_flow.errors import FlowError
@@ -53,12 +53,17 @@ def test_what_no_hardware_has_is_refused(name: str, tmp_path: Path) -> None:
     assert str(caught.value) == REFUSED[name]
 
 
-def test_streams_refuse_pools_that_they_lack(tmp_path: Path) -> None:
-    program = compile_qonnx(_saved("largest_of_negative", tmp_path))
+@pytest.mark.parametrize(("name", "tool", "message"), [
+    ("largest_of_negative", "Vitis", "MaxPool_4: a largest-of pool that pads"),
+    ("overlapping_line", "Catapult", "MaxPool_1: a largest-of pool that has another stride than its kernel"),
+])
+def test_streams_refuse_pools_that_they_lack(name: str, tool: Tool, message: str, tmp_path: Path) -> None:
+    program = compile_qonnx(_saved(name, tmp_path))
     with pytest.raises(FlowError) as caught:
-        translate(program.graph, abilities(HlsSettings(io_type="io_stream")))
-    assert str(caught.value) == ("MaxPool_4: a largest-of pool that pads, which hls4ml's streams have no layer for; set "
-                                 "'io_type: io_parallel', or build with --backend rtl")
+        translate(program.graph, abilities(HlsSettings(tool=tool, io_type="io_stream")))
+    assert str(caught.value) == (f"{message}, which hls4ml's streams have no layer for; set 'io_type: io_parallel', or build "
+                                 "with --backend rtl")
+    translate(program.graph, abilities(HlsSettings(tool=tool)))
 
 
 @pytest.mark.slow
