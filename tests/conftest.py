@@ -30,3 +30,9 @@ def data_dir() -> Path:
 def models_dir() -> Path:
     """Folder with the third-party models (``zoo/``, ``finn/``, ...), from BITWRIGHT_MODELS."""
     return _folder("BITWRIGHT_MODELS", "the third-party models")
+
+
+@pytest.fixture(scope="session")
+def finn_ref() -> Path:
+    """Folder with FINN+'s published foldings and measurements, from BITWRIGHT_FINN_REF."""
+    return _folder("BITWRIGHT_FINN_REF", "FINN+'s published foldings")

@@ -1,6 +1,7 @@
 """What a user can get wrong: one line, before anything is written."""
 
 import importlib.metadata
+import json
 
 import pytest
 
@@ -130,6 +131,17 @@ NODES = {"MVAU_hls_0": {"PE": ("i", True, 0), "SIMD": ("i", True, 0), "MW": ("i"
 ])
 def test_folding_entries(entries, line):
     assert misfit(entries, NODES) == (line and f"folding file: {line}")
+
+
+def test_published_foldings_are_taken(finn_ref):
+    """Every attribute that FINN+'s own files hold passes, at the nodes that they name."""
+    kinds = {int: "i", str: "s", list: "ints"}
+    files = sorted((finn_ref / "folding").glob("*folding*.json"))
+    assert files
+    for file in files:
+        entries = json.loads(file.read_text())
+        nodes = {name: {key: (kinds[type(value)], True, None) for key, value in entry.items()} for name, entry in entries.items()}
+        assert misfit(entries, nodes) is None, file.name
 
 
 def test_settings_defaults(tmp_path):
