@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +92,8 @@ def folded(node: MVAU, graph: Graph, folding: NodeFolding, made: WeightFormat, f
     return run(SynthJob(top="unit", files=(*kernels, *(folder / file for file in module.files)), nodsp=True))
 
 
-def units(folder: Path) -> list[list[object]]:
+def units(folder: Path) -> Iterator[list[object]]:
     """Rows of the second table."""
-    rows: list[list[object]] = []
     for name in POWERS:
         for inputs in INPUTS:
             node, graph = layer(quantised(name, (SMALL, SMALL))[0], inputs)
@@ -100,10 +101,8 @@ def units(folder: Path) -> list[list[object]]:
             ways = (WeightFormat("Signed", width, "MulLut"), WeightFormat("Power", power_bits(node), "MulLut"))
             luts = [folded(node, graph, SMALL_FOLDING, made, folder / f"{name}_{inputs}_{made.kind}").luts for made in ways]
             act = Tensor("", (1,), inputs).width
-            rows.append([name, inputs, *luts, product_luts(act, width), shift_luts(act, ways[1].width),
-                         "shifts" if chosen.shifts else "products"])
-            print(dict(zip(UNIT_COLUMNS, rows[-1], strict=True)), flush=True)
-    return rows
+            yield [name, inputs, *luts, product_luts(act, width), shift_luts(act, ways[1].width),
+                   "shifts" if chosen.shifts else "products"]
 
 
 def unrolled(matrix: IntArray, folder: Path) -> SynthResult:
@@ -128,13 +127,18 @@ def record(rows: list[list[object]], source: str) -> None:
 
 
 def shifts() -> None:
-    """Measure and write benchmarks/results/shifts.json."""
-    size = f"{SMALL} x {SMALL}, PE {SMALL_FOLDING.pe}, SIMD {SMALL_FOLDING.simd}"
+    """Measure and write benchmarks/results/shifts.json, each row as it comes; those measured earlier stay until then."""
+    size, path = f"{SMALL} x {SMALL}, PE {SMALL_FOLDING.pe}, SIMD {SMALL_FOLDING.simd}", RESULTS / "shifts.json"
+    old = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    found = {(row[0], row[1]): row for row in old}
     with tempfile.TemporaryDirectory() as folder:
-        save("shifts", title="Folded layers with powers of two", command="python benchmarks/codebooks.py --shifts",
-             columns=UNIT_COLUMNS, rows=units(Path(folder)),
-             notes=[f"Whole matrix units, {size}, yosys-{yosys_version()}, xc7, no DSP blocks; the formulas (source: model) are"
-                    " for one product or shift and its place in the sum."])
+        for row in units(Path(folder)):
+            print(dict(zip(UNIT_COLUMNS, row, strict=True)), flush=True)
+            found[str(row[0]), str(row[1])] = row
+            save("shifts", title="Folded layers with powers of two", command="python benchmarks/codebooks.py --shifts",
+                 columns=UNIT_COLUMNS, rows=[found[key] for key in product(POWERS, INPUTS) if key in found],
+                 notes=[f"Whole matrix units, {size}, yosys-{yosys_version()}, xc7, no DSP blocks; the formulas (source: model)"
+                        " are for one product or shift and its place in the sum."])
 
 
 def main() -> None:

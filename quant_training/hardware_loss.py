@@ -109,7 +109,7 @@ def bit_operations(layers: Sequence[LayerLoad]) -> Tensor:
 
 # LUTs of a 6-input architecture per unit of each count, rounded from those of hw_flow.cost.
 _LUTS: Mapping[str, float] = {
-    "node": 56.0, "bit_products": 0.96, "shift": 1.1, "accumulator": 0.53, "weights": 1.0, "level": 1.0, "compare": 0.8}
+    "node": 56.0, "bit_products": 0.96, "shift": 0.5, "accumulator": 0.53, "weights": 1.0, "level": 1.0, "compare": 0.8}
 _ROM_WORDS = 64
 
 

@@ -81,8 +81,8 @@ def samples(graph: Graph, folding: Folding, measured: Mapping[str, float]) -> li
     return [(features(node, folding[node.name], graph), measured[node.name]) for node in graph if node.name in measured]
 
 
-def calibrate(pairs: Iterable[tuple[Mapping[str, float], float]]) -> Calibration:
-    """Coefficients from pairs of (`features`, measured LUTs), see `samples`.
+def calibrate(pairs: Iterable[tuple[Mapping[str, float], float]], held: Mapping[str, float] | None = None) -> Calibration:
+    """Coefficients from pairs of (`features`, measured LUTs), see `samples`; those that are ``held`` stay as they are.
 
     Least squares of the relative error with no negative coefficient. What the structure suggests pulls weakly, so that few
     samples do not drive a feature to zero; a feature that no sample has keeps it.
@@ -96,10 +96,12 @@ def calibrate(pairs: Iterable[tuple[Mapping[str, float], float]]) -> Calibration
     known = [(counts, float(measured)) for counts, measured in pairs if measured > 0]
     if not known:
         raise FlowError("cost calibration needs at least one synthesised node with LUTs")
-    names = sorted({name for counts, _ in known for name, count in counts.items() if count})
+    held = held or {}
+    names = sorted({name for counts, _ in known for name, count in counts.items() if count and name not in held})
     matrix = np.array([[counts.get(name, 0.0) / measured for name in names] for counts, measured in known])
+    left = [1 - weighed(counts, held) / measured for counts, measured in known]
     pull = np.diag([_PULL / PRIOR[name] for name in names])
-    solution, _ = nnls(np.vstack([matrix, pull]), np.concatenate([np.ones(len(known)), np.full(len(names), _PULL)]))
-    fitted = {**PRIOR, **{name: float(value) for name, value in zip(names, solution, strict=True)}}
+    solution, _ = nnls(np.vstack([matrix, pull]), np.concatenate([left, np.full(len(names), _PULL)]))
+    fitted = {**PRIOR, **held, **{name: float(value) for name, value in zip(names, solution, strict=True)}}
     error = float(np.mean([abs(luts(counts, fitted) - measured) / measured for counts, measured in known]))
     return Calibration(fitted, error, len(known))

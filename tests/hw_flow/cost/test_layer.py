@@ -91,13 +91,12 @@ def test_a_forecast_scales_what_was_measured_by_the_model(weight: str) -> None:
         sum(luts * ratio for luts, ratio in zip(measured.luts, ratios, strict=True)))
 
 
-def test_shifts_and_codes_are_priced_between_their_stored_bits_and_their_grid() -> None:
-    """Powers of two store INT-sized codes and shift; codes become the numbers of their grid before they are multiplied."""
+def test_shifts_cost_less_than_products_on_their_grid_and_codes_as_much() -> None:
     def luts(weight: str) -> float:
         return luts_alone(LayerShape(64, 32, 1, weight, "UINT4", "UINT4"), 64)
 
-    assert luts("INT3") < luts("POW3") < luts("INT4") < luts("POW4") < luts("INT8")
-    assert luts("INT4") < luts("CODE4")
+    assert luts("POW3") < luts("INT4") < luts("CODE4")
+    assert luts("POW3") < luts("POW4") < luts("INT8")
     assert luts("CODE2") == pytest.approx(luts("INT8"), rel=0.05)
 
 

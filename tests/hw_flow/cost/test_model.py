@@ -84,6 +84,15 @@ def test_calibration_finds_the_coefficients_that_made_the_samples(seed: int) -> 
     assert (found.samples, found.error) == (2000, pytest.approx(0, abs=0.02))
 
 
+def test_what_is_held_stays() -> None:
+    truth = {"control.MVAU": 60.0, "shift": 0.7}
+    pairs = [({"control.MVAU": 1.0, "shift": count}, 60.0 + 0.7 * count) for count in (50.0, 200.0, 900.0)] * 20
+    found = calibrate(pairs, {"control.MVAU": 60.0}).coefficients
+    assert found == pytest.approx({**PRIOR, **truth}, rel=0.01)
+    assert calibrate(pairs, {"control.MVAU": 1.0}).coefficients["shift"] > 0.75
+    assert calibrate(pairs, {"control.MVAU": 1e4}).coefficients["shift"] == 0
+
+
 def test_samples_of_a_synthesised_graph() -> None:
     g = graph()
     pairs = samples(g, FOLDING, {"MVAU_0": 300, "LabelSelect_0": 40, "fifo_b": 9})
@@ -102,7 +111,13 @@ def test_bad_input() -> None:
 
 def test_the_coefficients_are_those_of_the_benchmark() -> None:
     record = json.loads((Path(__file__).parents[3] / "benchmarks" / "results" / "lut_model.json").read_text())["data"]
-    found = calibrate([(sample["features"], sample["luts"]) for sample in record["samples"]])
     assert record["coefficients"] == FITTED
-    assert found.coefficients == pytest.approx(FITTED, rel=0.01, abs=0.001)
+    first, second = ([(sample["features"], sample["luts"]) for sample in record["samples"]
+                      if (sample["kind"] in record["second"]) is later] for later in (False, True))
+    found = calibrate(first)
+    held = {name: found.coefficients[name] for counts, _ in first for name in counts}
+    then = calibrate(second, held)
+    assert {name for name, value in then.coefficients.items() if value != found.coefficients[name]} == {"shift"}
+    assert then.coefficients == pytest.approx(FITTED, rel=0.01, abs=0.001)
     assert found.error < 0.25
+    assert then.error < 0.25
