@@ -3,7 +3,7 @@
 What other benchmarks recorded is taken from their results, whose names stand in the last column. What they lack is measured here
 once and kept: estimates of all back ends, and cycles of our RTL where no other benchmark simulates it.
 
-    python benchmarks/back_ends.py [--compose] [--only NAME ...] [--what formulas|finn|cycles] [--again]
+    python benchmarks/back_ends.py [--compose] [--only NAME ...] [--what formulas|finn|cycles] [--builds DIR]
 """
 
 from __future__ import annotations
@@ -138,6 +138,18 @@ def converted(name: str, folder: Path) -> tuple[Path, dict[str, Any]] | None:
     return model, options | ({"input_type": "UINT8", "input_scale": "1/255"} if case.full else {})
 
 
+def built(case: str, builds: Path) -> dict[str, Any] | None:
+    """FINN's estimate in the build that ``finn_backend.py --keep`` left; None without one."""
+    from hw_flow.report.folder import read_folder
+
+    folder = builds / case.replace(" ", "_") / "build"
+    if not (folder / "finn" / "report" / "estimate_layer_resources.json").is_file():
+        return None
+    version = json.loads((folder / "build.json").read_text(encoding="utf-8"))["finn"]
+    total = read_folder(folder / "finn" / "report", case).reports[0].total
+    return {"by": f"finn-plus-{version}", "stops": None, **{metric: figure.value for metric, figure in total.items()}}
+
+
 def measure(network: Network, folder: Path, known: dict[str, Any], what: str) -> dict[str, Any]:
     """``known`` with one of `WHAT`, if it is missing and no other benchmark records it; what stops is kept as ``stops``."""
     if what == "finn":
@@ -245,12 +257,17 @@ def main() -> int:
     parser.add_argument("--compose", action="store_true", help="measure nothing")
     parser.add_argument("--only", action="append", choices=[network.name for network in NETWORKS], help="measure this one alone")
     parser.add_argument("--what", action="append", choices=WHAT, help="measure this alone")
+    parser.add_argument("--builds", type=Path, help="folder that finn_backend.py --keep left: take FINN's estimates from there")
     parser.add_argument("--again", action="store_true", help="measure what is kept, too")
     args = parser.parse_args()
     path = results.RESULTS / "back_ends.json"
     measured: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["data"] if path.exists() else {}
     if args.again:
         measured = {name: own for name, own in measured.items() if args.only and name not in args.only}
+    for network in NETWORKS if args.builds is not None else ():
+        kept = built(network.finn, args.builds) if network.finn is not None else None
+        if kept is not None:
+            measured.setdefault(network.name, {})["finn"] = kept
     for what in () if args.compose else args.what or WHAT:
         for network in NETWORKS:
             if not args.only or network.name in args.only:
