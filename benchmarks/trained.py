@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 from typing import Any
 
+import models
 from models import BitConfig
-from quant_training import TrainConfig, run_training
-from quant_training.config import NEUTRAL
+from quant_training import TrainConfig, train
+from quant_training.distillation import Distil, DistilConfig
 
 
-def trained(config: TrainConfig) -> dict[str, Any]:
-    """Metrics of a training, taken from ``config.output`` if this very one has finished there before."""
-    assert config.output is not None
-    try:
-        earlier = json.loads((config.output / "config.json").read_text())["train"]
-        metrics: dict[str, Any] = json.loads((config.output / "metrics.json").read_text())
-    except (OSError, ValueError, KeyError):
-        return run_training(config).metrics()
-    kept = {key: value for key, value in earlier.items() if key not in NEUTRAL}
-    return metrics if kept == config.decisive() else run_training(config).metrics()
+def trained(config: TrainConfig, teacher: Path | None = None) -> dict[str, Any]:
+    """Metrics of a training, taken from ``config.output`` if this very one, from the same weights, has finished there before.
+
+    Parameters
+    ----------
+    teacher : folder of a network to listen to.
+    """
+    model = models.build(config.model, config.bits, seed=config.seed)
+    if config.start is not None:
+        models.load_weights(model, config.start, strict=False)
+    hooks = [] if teacher is None else [Distil(models.load(teacher), model, DistilConfig())]
+    return train(model, config.data.load(), config.model_copy(update={"resume": True}), hooks).metrics()
 
 
 def types(name: str, layers: int, **options: Any) -> dict[str, Any]:
