@@ -61,6 +61,8 @@ NETWORKS = (
     Network("MobileNet-v1 w4a4", ("finn_conv", "mobilenet-w4a4")),
     Network("digits CNN w4a4", None, "digits CNN w4a4"),
     Network("digits CNN w2a2", None, None, "zoo: digits_cnn w2a2"),
+    Network("digits w2a2", None, None, "zoo: digits w2a2"),
+    Network("jet w4a4", None, None, "zoo: jet w4a4"),
     Network("MNIST CNN", ("third_party", "mnist_cnn/qonnx_model.onnx"), None, "MNIST CNN"),
     Network("hls4ml BNN layer", ("third_party", "hls4ml_example_models/bnn_model_fc_1layer.onnx"), None, "hls4ml BNN layer"),
     Network("separable conv., 512 x 512", ("third_party", "hls4ml_example_models/separable_conv_model_ch_last.onnx"), None,
@@ -104,7 +106,7 @@ def asked(network: Network, folder: Path) -> tuple[Path, dict[str, Any]] | None:
     import finn_conv
 
     if network.rtl is None:
-        return converted(network.finn or network.name, folder)
+        return converted(network.finn, folder) if network.finn is not None else None
     name, row = network.rtl
     if name == "third_party":
         root = os.environ.get("BITWRIGHT_MODELS")
@@ -121,13 +123,9 @@ def asked(network: Network, folder: Path) -> tuple[Path, dict[str, Any]] | None:
         "folding": Path(reference) / "folding" / other.folding, "input_type": "UINT8", "input_scale": "1/255"}
 
 
-# Networks that only hls4ml's benchmark has, for our RTL.
-_EXTRA = (finn_backend.Case("digits CNN w2a2", "zoo:digits_cnn:w2a2", target_cycles=1_000),)
-
-
 def converted(name: str, folder: Path) -> tuple[Path, dict[str, Any]] | None:
     """The file and the options of the FINN back end's build."""
-    case = next(case for case in (*finn_backend.CASES, *_EXTRA) if case.name == name)
+    case = next(case for case in finn_backend.CASES if case.name == name)
     reference = os.environ.get("BITWRIGHT_FINN_REF")
     model = finn_backend.model_of(case, folder)
     if model is None or (case.folding is not None and reference is None):
