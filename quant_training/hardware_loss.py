@@ -109,7 +109,7 @@ def bit_operations(layers: Sequence[LayerLoad]) -> Tensor:
 
 # LUTs of a 6-input architecture per unit of each count, rounded from those of hw_flow.cost.
 _LUTS: Mapping[str, float] = {
-    "node": 56.0, "bit_products": 0.96, "shift": 0.5, "accumulator": 0.53, "weights": 1.0, "level": 1.0, "compare": 0.8}
+    "node": 56.0, "bit_products": 0.96, "shift": 0.57, "accumulator": 0.53, "weights": 1.0, "level": 1.0, "compare": 0.8}
 _ROM_WORDS = 64
 
 
@@ -145,7 +145,8 @@ class LutCost:
     target_cycles : interval of a frame.
     coefficients : LUTs per ``node``, ``bit_products`` (products a cycle times the bits of both factors), ``shift`` (bits that a
         power of two shifts and adds), ``accumulator`` (bits), ``weights`` (LUT ROMs of 64 words by 1 bit), ``level`` (bits made
-        of the codes of a codebook a cycle) and ``compare`` (bits compared with thresholds a cycle).
+        of the codes of a codebook a cycle) and ``compare`` (bits compared with thresholds a cycle); what is not given keeps its
+        default.
     """
 
     target_cycles: int
@@ -163,7 +164,7 @@ class LutCost:
         """LUTs of one layer."""
         weights = layer.inputs * layer.outputs
         products = min(max(1.0, layer.macs / self.target_cycles), float(weights))
-        rows, costs = max(1.0, products / layer.inputs), self.coefficients
+        rows, costs = max(1.0, products / layer.inputs), {**_LUTS, **self.coefficients}
         return (costs["node"] + products * (_product(layer, costs) + _memory(layer, weights / products, costs))
                 + rows * layer.sum_bits * (costs["accumulator"] + costs["compare"] * layer.output_bits))
 
@@ -181,7 +182,8 @@ class CycleCost:
 
     def __call__(self, layers: Sequence[LayerLoad]) -> Tensor:
         """Cycles of the interval."""
-        return _sum(layer.macs * _product(layer, self.coefficients) for layer in layers) / self.luts
+        costs = {**_LUTS, **self.coefficients}
+        return _sum(layer.macs * _product(layer, costs) for layer in layers) / self.luts
 
 
 class HardwareLoss(Hook):
