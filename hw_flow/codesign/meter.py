@@ -153,7 +153,7 @@ def matrix_units(program: Compiled, model: Network) -> list[tuple[str, ...]]:
 
     Raises
     ------
-    FlowError : the program was not made of an export of ``model``.
+    FlowError : the program was not made of an export of ``model``, or a layer is in no matrix unit.
     """
     from hw_flow.export.brevitas import PRODUCTS, in_order
     from hw_flow.frontend import Program
@@ -165,7 +165,12 @@ def matrix_units(program: Compiled, model: Network) -> list[tuple[str, ...]]:
         raise FlowError(f"measuring: the network has {len(model.layers)} layers, its QONNX file {len(products)} numbered matrix "
                         "products; export it again")
     units = [node for node in program.graph if isinstance(node, MVAU | VVAU)]
-    return [tuple(unit.name for unit in units if product.name in unit.source) for product in products]
+    found = [tuple(unit.name for unit in units if product.name in unit.source) for product in products]
+    for index, names in enumerate(found):
+        if not names:
+            raise FlowError(f"measuring: layer {index} of the network, '{products[index].name}', has no matrix unit of its own in"
+                            " hardware; it cannot be pruned by what it costs")
+    return found
 
 
 def _cycles(graph: Graph, directory: Path, units: list[tuple[str, ...]]) -> tuple[int, ...]:

@@ -88,7 +88,7 @@ def estimate(model: str | Path, options: BuildOptions | None = None, backends: S
 
     begin = time.monotonic()
     chosen = list(_BACKENDS) if backends is None else list(dict.fromkeys(backends))
-    for name in chosen:
+    for name in chosen or [""]:
         if name not in _BACKENDS:
             raise FlowError(f"back end '{name}' is not known; choose of {', '.join(_BACKENDS)}")
     path, wanted = Path(model), options or BuildOptions()

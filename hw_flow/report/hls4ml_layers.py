@@ -6,7 +6,7 @@ An HLS compiler's report knows a layer by the number of its configuration alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -20,13 +20,25 @@ _COMMENT = re.compile(r"//\s*(?P<name>[\w.-]{1,200})\s*")
 _BEGIN = re.compile(r"struct config(?P<index>\d{1,9}) : nnet::(?P<kind>\w+)_config\s*{")
 _CONSTANT = re.compile(r"\s*static const unsigned (?P<key>\w+) = (?P<value>\d{1,9});")
 # What the inputs and outputs of a layer's weights are.
-_DENSE, _MAPS = (("n_in",), ("n_out",)), (("filt_height", "filt_width", "n_chan"), ("n_filt",))
+_SHAPES = {
+    "dense": (("n_in",), ("n_out",)), "depthwise": (("filt_height", "filt_width"), ("n_filt",)),
+    "conv": (("filt_height", "filt_width", "n_chan"), ("n_filt",)),
+    "pointwise": (("filt_height", "filt_width", "n_chan"), ("n_filt",)),
+}
 
 
-def layers(file: Path) -> dict[int, Part]:
-    """Every layer by the number of its configuration, in the order of the network; FlowError if the file cannot be read."""
-    return {index: Part(kind=hls4ml_kind(kind), matrix=_matrix(kind, values), names=(name,) if name else ())
-            for index, kind, name, values in _structs(read(file).text)}
+def layers(file: Path, depthwise: Collection[int] = ()) -> dict[int, Part]:
+    """Every layer by the number of its configuration, in the order of the network; FlowError if the file cannot be read.
+
+    Parameters
+    ----------
+    depthwise : numbers of those that a depthwise function is made for; their configurations are those of other convolutions.
+    """
+    found = {}
+    for index, written, name, values in _structs(read(file).text):
+        kind = f"depthwise_{written}" if index in depthwise else written
+        found[index] = Part(kind=hls4ml_kind(kind), matrix=_matrix(kind, values), names=(name,) if name else ())
+    return found
 
 
 def with_layers(report: ToolReport, file: Path, top: Path) -> ToolReport:
@@ -38,7 +50,7 @@ def with_layers(report: ToolReport, file: Path, top: Path) -> ToolReport:
         parameters = folder / "firmware" / "parameters.h"
         if parameters.is_file():
             try:
-                known = layers(parameters)
+                known = layers(parameters, {index for name, index in indices.items() if "depthwise" in name})
             except FlowError:
                 return report
             ranks = {index: rank for rank, index in enumerate(known)}
@@ -67,9 +79,10 @@ def _structs(text: str) -> Iterator[tuple[int, str, str, dict[str, int]]]:
 
 
 def _matrix(kind: str, values: dict[str, int]) -> tuple[int, int] | None:
-    if not kind.startswith(("dense", "conv", "pointwise")):
+    shape = next((shape for begin, shape in _SHAPES.items() if kind.startswith(begin)), None)
+    if shape is None:
         return None
-    inputs, outputs = _DENSE if kind.startswith("dense") else _MAPS
+    inputs, outputs = shape
     rows = [values[key] for key in inputs if key in values]
     columns = [values[key] for key in outputs if key in values]
     return (prod(rows), prod(columns)) if rows and columns else None

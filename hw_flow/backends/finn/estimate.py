@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -71,6 +72,8 @@ def estimate(model: Path, options: BuildOptions, graph: Graph, plan: Folding, in
                     (folder / LOG).replace(log)
                 raise
             write_json(folder / "report" / _NOTES, {"notes": answer["notes"]})
+            if kept.exists() and not (kept / _NOTES).is_file():
+                shutil.rmtree(kept, ignore_errors=True)  # cut down by someone
             with suppress(OSError):  # another process was faster
                 (folder / "report").replace(kept)
     os.utime(kept)

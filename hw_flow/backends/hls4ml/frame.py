@@ -80,8 +80,8 @@ def _elements_out(side: Side) -> list[str]:
     for index, ((name, low), flag) in enumerate(zip(side.lanes, valid, strict=True)):
         lines += [f"    if (rst_ni & {flag}[0]) begin",
                   # The ports have no ready: what does not fit would be lost.
-                  f"      if (write_q[{index}] - read_q[{index}] == {bits + 1}'d{QUEUE}) "
-                  f'$fatal(1, "{name} is {QUEUE} frames ahead of the slowest output, which is all that its queue holds");',
+                  f"      if (write_q[{index}] - read_q[{index}] == {bits + 1}'d{QUEUE} && !(m_tvalid & m_tready)) "
+                  f'$fatal(1, "{name} is {QUEUE} frames ahead of what was read, which is all that its queue holds");',
                   f"      queue[{index}][write_q[{index}][{bits - 1}:0]] <= {name}[{low} +: {side.width}];",
                   f"      write_q[{index}] <= write_q[{index}] + 1'b1;", "    end"]
     return [*lines, "  end", *_gathered(side, [f"queue[{index}][read_q[{index}][{bits - 1}:0]]" for index in range(count)])]

@@ -202,6 +202,7 @@ struct config2 : nnet::dense_config {
 """)
     assert list(layers(firmware / "parameters.h").items()) == [
         (7, Part(kind="MVAU", matrix=(18, 8), names=("conv_in",))), (2, Part(kind="MVAU", matrix=(16, 64), names=("fc1",)))]
+    assert layers(firmware / "parameters.h", {7})[7] == Part(kind="VVAU", matrix=(6, 8), names=("conv_in",))
     inside = tmp_path / "prj" / "syn"
     inside.mkdir(parents=True)
     SAMPLES["csynth-xml with modules"].write(inside)

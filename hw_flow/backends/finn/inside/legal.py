@@ -25,7 +25,7 @@ _OPTIONAL = ("Thresholding", "LabelSelect", "Reshape", "Squeeze", "Unsqueeze", "
              "ChannelwiseOp", "DuplicateStreams", "ReplicateStream", "StreamingFIFO", "StreamingDataWidthConverter",
              "IODMA", "TLastMarker")
 # QONNX's types of attributes; JSON has no others.
-_TYPES: Mapping[str, tuple[type, ...]] = {"i": (int,), "f": (float,), "s": (str,), "ints": (list,), "strings": (list,),
+_TYPES: Mapping[str, tuple[type, ...]] = {"i": (int,), "f": (float, int), "s": (str,), "ints": (list,), "strings": (list,),
                                           "floats": (list,)}
 
 
@@ -56,7 +56,7 @@ def misfit(entries: Mapping[str, Mapping[str, Any]], nodes: Mapping[str, Mapping
                 return (f"folding file: {name}: '{key}' is no attribute of its folding; it takes "
                         f"{', '.join(own for own in FOLDING if own in known)}")
             kind, _, _, *allowed = known[key]
-            if not isinstance(value, _TYPES.get(kind, (object,))):
+            if isinstance(value, bool) or not isinstance(value, _TYPES.get(kind, (object,))):
                 return f"folding file: {name}: {key} is {value!r}; give {_TYPES[kind][0].__name__}"
             if allowed and allowed[0] and value not in allowed[0]:
                 return f"folding file: {name}: {key} is {value!r}; give one of {', '.join(map(str, sorted(allowed[0])))}"
