@@ -230,7 +230,7 @@ def _hls4ml(network: Network, own: dict[str, Any]) -> list[Any] | None:
     verdict = str(row["ours"])
     if verdict == "every layer equal":
         return [network.name, "hls4ml", True, True, interval, _NONE, by, _NONE, _NONE, _where("hls4ml_models", by)]
-    return [network.name, "hls4ml", not verdict.startswith("stops"), verdict, *[_NONE] * 5, "hls4ml_models"]
+    return [network.name, "hls4ml", not verdict.startswith("refused"), verdict, *[_NONE] * 5, "hls4ml_models"]
 
 
 def _luts(own: dict[str, Any]) -> tuple[Any, str]:
