@@ -30,11 +30,7 @@ PUBLISHED = {"cnv-w1a1": (34_145, 134_471), "cnv-w2a2": (130_761, 395_734), "vgg
 NOTES = (
     "Brevitas' shapes, random weights, statistics of random images; UINT8 in, index of the largest output out.",
     "FINN+: measured on an RFSoC2x2 board.",
-    "CNV w1a1, 34,145 for 32,768 cycles: FINN's estimate blames the window of the first pool (33,020), but that RTL alone takes"
-    " 27,627 in Verilator, and 29,007 behind a source as fast as the matrix unit before it. Slowest are two fully connected units"
-    " of 32,768 in a row, 32,774 with the 6 cycles that FINN's HLS units take more a frame (see the FINN back end). The second"
-    " reads its vector of 512 once a frame: each element that the FIFO between them is short of costs 64 cycles, so some 22"
-    " elements would explain the rest. FINN+ does not publish these depths; ours are sized not to cost anything.",
+    "Why FINN+'s boards take more cycles than simulations: FINN's accelerators, simulated and on a board.",
     "Seconds on two cores under other load. MobileNet-v1 without assertions and other start values.",
 )
 
