@@ -26,7 +26,9 @@ from hw_flow import api
 from hw_flow.errors import FlowError
 from sim.errors import SimError
 
-_NONE = "-"
+_NONE, _UNTRIED = "-", "not tried"
+# As other benchmarks name the source of their cycles, in the headings of columns.
+_SIMULATED = "verilator"
 # What is measured here, the fastest first.
 WHAT = ("formulas", "finn", "cycles")
 
@@ -77,12 +79,12 @@ NOTES = (
     " measured by this one. Foldings are those of the named benchmark, and LUTs are estimated for the same folding.",
     "Bit-exact, rtl: hardware == golden model in every frame, that == QONNX but for proven ties. finn: the imported accelerator"
     " == FINN's Python execution and QONNX. hls4ml: every layer of the C simulation == QONNX.",
-    "Cycles by `verilator-5.048` are simulated. An hls4ml project has none before an HLS compiler has run, which we have not; its"
+    "Cycles by `verilator` are simulated. An hls4ml project has none before an HLS compiler has run, which we have not; its"
     " interval by `model` is the least that reuse factors for as many multipliers as our folding has allow.",
     "LUT by `model`: our formula, fitted to Yosys. By `finn-plus-1.6.1`: FINN+'s own estimate, without FIFOs and width"
     " converters; by `finn-formula`: its published formula of HLS matrix units alone. hls4ml states none before synthesis. LUTs"
     " of different sources cannot be set against each other.",
-    "`-`: not measured, or stated by nobody. A back end that no benchmark has tried with a network has no row.",
+    "`-`: not measured, or stated by nobody. Not tried: no benchmark has this network with that back end.",
 )
 
 
@@ -187,8 +189,9 @@ def simulated(model: Path, options: dict[str, Any], output: Path, frames: int) -
 
 
 def rows_of(network: Network, own: dict[str, Any]) -> list[list[Any]]:
-    """The rows of a network: each back end that somebody has tried."""
-    return [row for row in (_rtl(network, own), _finn(network, own), _hls4ml(network, own)) if row is not None]
+    """The rows of a network, one a back end, also where nobody has tried it."""
+    found = {"rtl": _rtl(network, own), "finn": _finn(network, own), "hls4ml": _hls4ml(network, own)}
+    return [row or [network.name, name, _UNTRIED, *[_NONE] * (len(COLUMNS) - 3)] for name, row in found.items()]
 
 
 def _rtl(network: Network, own: dict[str, Any]) -> list[Any] | None:
@@ -206,7 +209,7 @@ def _rtl(network: Network, own: dict[str, Any]) -> list[Any] | None:
         return None
     exact = row["bit-exact"] and row.get("bit-exact with stalls", True)
     return [network.name, "rtl", True, exact, row["interval [cycles, verilator]"], row["latency [cycles, verilator]"],
-            "verilator-5.048", luts, by, _where(name, by)]
+            _SIMULATED, luts, by, _where(name, by)]
 
 
 def _finn(network: Network, own: dict[str, Any]) -> list[Any] | None:
@@ -217,7 +220,7 @@ def _finn(network: Network, own: dict[str, Any]) -> list[Any] | None:
     if not row["converts"]:
         return [network.name, "finn", False, row["bit-exact"], _NONE, _NONE, _NONE, luts, by, _where("finn_backend", by)]
     return [network.name, "finn", True, row["bit-exact"], row["interval [cycles, verilator]"],
-            row["latency [cycles, verilator]"], "verilator-5.048", luts, by, _where("finn_backend", by)]
+            row["latency [cycles, verilator]"], _SIMULATED, luts, by, _where("finn_backend", by)]
 
 
 def _hls4ml(network: Network, own: dict[str, Any]) -> list[Any] | None:
@@ -244,7 +247,7 @@ def _where(name: str, by: str) -> str:
 def compose(measured: dict[str, dict[str, Any]]) -> None:
     """Write the table of what is recorded at this moment."""
     results.save(
-        "back_ends", title="Every network through every back end", command="python benchmarks/back_ends.py", columns=COLUMNS,
+        "back_ends", title="Networks and back ends", command="python benchmarks/back_ends.py", columns=COLUMNS,
         rows=[row for network in NETWORKS for row in rows_of(network, measured.get(network.name, {}))],
         notes=NOTES, data=measured)
 
