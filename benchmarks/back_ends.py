@@ -55,7 +55,7 @@ NETWORKS = (
     Network("TFC 2W2A", ("third_party", "zoo/TFC_2W2A.onnx"), "TFC 2W2A", "TFC w2a2"),
     Network("NID w2a2", ("third_party", "zoo/unsw_nb15-mlp-w2a2.onnx"), "NID w2a2", "UNSW-NB15 w2a2"),
     Network("CNV w1a1", ("finn_conv", "cnv-w1a1"), "CNV w1a1"),
-    Network("CNV w2a2", ("finn_conv", "cnv-w2a2"), None, "zoo: CNV w2a2"),
+    Network("CNV w2a2", ("finn_conv", "cnv-w2a2"), "CNV w2a2", "zoo: CNV w2a2"),
     Network("VGG10 w8a8", ("third_party", "radioml/pretrained_VGG10_w8a8_20_export.onnx"), "VGG10 w8a8", "RadioML VGG10 w8a8"),
     Network("VGG10 w4a4", ("finn_conv", "vgg10-w4a4")),
     Network("ResNet-8 w4a4", None, "ResNet-8 w4a4", "zoo: ResNet-8 w4a4", frames=2),
