@@ -9,6 +9,7 @@ import models
 from models import BitConfig
 from quant_training import TrainConfig, train
 from quant_training.distillation import Distil, DistilConfig
+from quant_training.training import network_of
 
 
 def trained(config: TrainConfig, teacher: Path | None = None) -> dict[str, Any]:
@@ -18,9 +19,7 @@ def trained(config: TrainConfig, teacher: Path | None = None) -> dict[str, Any]:
     ----------
     teacher : folder of a network to listen to.
     """
-    model = models.build(config.model, config.bits, seed=config.seed)
-    if config.start is not None:
-        models.load_weights(model, config.start, strict=False)
+    model = network_of(config)
     hooks = [] if teacher is None else [Distil(models.load(teacher), model, DistilConfig())]
     return train(model, config.data.load(), config.model_copy(update={"resume": True}), hooks).metrics()
 

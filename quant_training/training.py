@@ -62,13 +62,23 @@ def run_training(config: TrainConfig) -> TrainResult:
     TrainingError : the data or the settings cannot be used, or training diverged.
     ModelError : the network or its types are not legal.
     """
+    data = config.data.load()
+    return train(network_of(config), data, config)
+
+
+def network_of(config: TrainConfig) -> Network:
+    """The network that ``config`` describes, with the weights that it is to start from.
+
+    Raises
+    ------
+    ModelError : the network, its types or the weights are not legal.
+    """
     import models
 
-    data = config.data.load()
     model = models.build(config.model, config.bits, seed=config.seed)
     if config.start is not None:
         models.load_weights(model, config.start, strict=False)
-    return train(model, data, config)
+    return model
 
 
 def train(model: Network, data: Dataset, config: TrainConfig, hooks: Sequence[Hook] = ()) -> TrainResult:
