@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -34,15 +35,35 @@ def folded(measured: Measured, spec: Spec, bits: BitConfig, target_cycles: int) 
 
 
 def shared(measured: Measured, spec: Spec, bits: BitConfig) -> Forecast:
-    """Cycles where all layers share a number of LUTs: proportional to the LUTs that a layer takes times its products."""
+    """Cycles where all layers share a number of LUTs: the shortest interval at which they fit into as many as were measured.
+
+    PE and SIMD must divide the counts of each layer, so a count with few divisors may take more cycles than a larger one.
+    """
+    from hw_flow.cost.layer import LayerShape, cheapest, intervals
     from quant_training.size import layer_sizes
 
-    before = [layer.macs for layer in layer_sizes(spec, bits)]
-    whole = sum(measured.luts)
+    layers = layer_sizes(spec, bits)
+    outputs = sum(layer.outputs for layer in layers)
+    scales = [luts / cheapest(LayerShape.of(layer), measured.interval_cycles).luts
+              for luts, layer in zip(measured.luts, layers, strict=True)]
+
+    def shortest(sizes: Sequence[LayerSize]) -> int:
+        shapes = [LayerShape.of(layer) for layer in sizes]
+        budget = measured.total_luts - measured.rest_luts * sum(layer.outputs for layer in sizes) / outputs
+
+        def fits(cycles: int) -> bool:
+            luts = sum(scale * cheapest(shape, cycles).luts for scale, shape in zip(scales, shapes, strict=True))
+            return luts <= budget * (1 + 1e-9)  # the measured network fits exactly
+
+        steps = sorted({cycles for shape in shapes for cycles in intervals(shape)})
+        # Below the fastest of the slowest layer no folding gives that interval.
+        steps = [cycles for cycles in steps if cycles >= max(intervals(shape)[0] for shape in shapes)]
+        return steps[min(bisect_left(steps, True, key=fits), len(steps) - 1)]
+
+    before = shortest(layers)
 
     def cost(smaller: Spec, types: BitConfig) -> float:
-        shares = _ratios([layer.macs for layer in layer_sizes(smaller, types)], before)
-        return measured.interval_cycles * sum(luts * share for luts, share in zip(measured.luts, shares, strict=True)) / whole
+        return measured.interval_cycles * shortest(layer_sizes(smaller, types)) / before
 
     return cost
 

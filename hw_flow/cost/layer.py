@@ -6,6 +6,7 @@ turns, and sums as wide as those take, so that forecasts, training and the solve
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from qonnx.core.datatype import DataType
 from hw_flow.cost.features import features
 from hw_flow.cost.model import DEFAULT_COEFFICIENTS, weighed
 from hw_flow.cost.resources import Resources, node_resources
+from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding, node_cycles, options
 from hw_flow.ir import MVAU, VVAU, Graph, Tensor, Thresholds
 from hw_flow.ir.tensor import IntArray, smallest_datatype
@@ -68,10 +70,16 @@ def specimen(layer: LayerShape) -> tuple[MVAU | VVAU, Graph]:
     Raises
     ------
     ModelError : FLOAT weights.
+    FlowError : FLOAT inputs or outputs.
     """
     from hw_flow.frontend.weights import narrowest
+    from models.bits import FLOAT
     from models.levels import weight_integers
 
+    for what, dtype in (("inputs", layer.given), ("outputs", layer.output)):
+        if dtype == FLOAT:
+            raise FlowError(f"cost of a layer of {layer.inputs} x {layer.outputs}: its {what} are FLOAT, which no hardware here"
+                            " takes; give them an integer type")
     source = Tensor("x", (layer.positions, layer.inputs * (layer.outputs if layer.depthwise else 1)), layer.given)
     levels = _mixed(np.array(weight_integers(layer.weight), dtype=np.int64))
     shape = layer.outputs, layer.inputs
@@ -89,7 +97,13 @@ def cheapest(layer: LayerShape, target_cycles: int) -> Resources:
 
     As the solver of foldings has it, which also counts what stands between nodes. The fastest where none meets the target.
     """
-    return _cheapest(layer, target_cycles)
+    front = _front(layer)
+    return front[max(0, bisect_right(front, target_cycles, key=lambda pair: pair[0]) - 1)][1]
+
+
+def intervals(layer: LayerShape) -> tuple[int, ...]:
+    """Cycles a frame from which on `cheapest` becomes cheaper, ascending; the first is the least that ``layer`` can take."""
+    return tuple(cycles for cycles, _ in _front(layer))
 
 
 def luts_alone(layer: LayerShape, target_cycles: int, coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> float:
@@ -107,10 +121,16 @@ def product_luts(layer: LayerShape, coefficients: Mapping[str, float] = DEFAULT_
 
 
 @lru_cache(maxsize=65536)
-def _cheapest(layer: LayerShape, target_cycles: int) -> Resources:
+def _front(layer: LayerShape) -> tuple[tuple[int, Resources], ...]:
+    """Cycles a frame and resources of all that no other PE and SIMD beat in both, the fastest and dearest first."""
     node, graph = specimen(layer)
-    return min((node_resources(node, choice, graph) for choice in _within(node, graph, target_cycles)),
-               key=lambda found: found.price)
+    found = sorted(((node_cycles(node, choice, graph), node_resources(node, choice, graph)) for choice in options(node, graph)),
+                   key=lambda pair: (pair[0], pair[1].price))
+    front: list[tuple[int, Resources]] = []
+    for cycles, resources in found:
+        if not front or resources.price < front[-1][1].price:
+            front.append((cycles, resources))
+    return tuple(front)
 
 
 def _within(node: MVAU | VVAU, graph: Graph, target_cycles: int) -> list[NodeFolding]:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 import models
 from hw_flow.codesign.cooperative import CooperativeConfig, cooperate
-from hw_flow.codesign.forecast import Forecast, Objective, folded, proportional
+from hw_flow.codesign.forecast import Forecast, Objective, proportional
 from hw_flow.codesign.meter import HardwareMeter, Measured, matrix_units
 from hw_flow.codesign.progress import Live
 from hw_flow.codesign.rounds import shape_key, value_of
@@ -239,19 +239,6 @@ def test_progress_shows_rounds_and_time_left(digits: Dataset, tmp_path: Path) ->
     lines = out.getvalue().splitlines()
     assert re.fullmatch(r"round 1/2, left \d:\d\d, 2,308 LUTs, validation \d+\.\d %", lines[0])
     assert re.fullmatch(r"round 2/2, left 0:00, [\d,]+ LUTs, validation \d+\.\d %", lines[1])
-
-
-def test_folded_layers_become_smaller_in_steps(digits: Dataset, tmp_path: Path) -> None:
-    """At 64 cycles 64 inputs and 22 outputs take as many products a cycle as 32 outputs; the next step down is 16."""
-    model = models.build("digits", "w4a4", seed=0)
-    cost = folded(Measured((2086.0, 610.0, 205.0), (64, 64, 64), 86.0, 64, {}, 0), model.spec, model.bits, 64)
-    assert cost(model.spec, model.bits) == pytest.approx(2987)
-    at = {width: cost(models.MLPSpec(64, (width, 32), 10), model.bits) for width in (32, 24, 22, 16)}
-    assert at[22] > 0.9 * at[32]
-    assert at[16] < 0.75 * at[32]
-    found = prune(model, digits, PruneConfig(budget="cost", limit=0.7 * 2987), cost=cost).model
-    assert cost(found.spec, found.bits) <= 0.7 * 2987
-    assert found.spec.to_dict()["hidden"][0] == 16
 
 
 @pytest.mark.parametrize(("given", "objective", "message"), [

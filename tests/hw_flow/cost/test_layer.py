@@ -12,10 +12,12 @@ from hw_flow.codesign.meter import Measured
 from hw_flow.cost import features, node_resources
 from hw_flow.cost.layer import LayerShape, cheapest, luts_alone, specimen
 from hw_flow.cost.model import weighed
+from hw_flow.errors import FlowError
 from hw_flow.folding import NodeFolding, for_cycles, node_cycles, options
 from hw_flow.frontend.weights import narrowest
 from hw_flow.ir import MVAU, VVAU, Graph
 from models import CODEBOOK_TYPES, BitConfig, MLPSpec
+from models.errors import ModelError
 from models.levels import weight_integers
 
 WEIGHTS = ("BIPOLAR", "TERNARY", "INT2", "INT3", "INT4", "INT6", "INT8", *CODEBOOK_TYPES)
@@ -108,3 +110,16 @@ def test_a_bit_more_never_costs_less_where_all_is_made_of_luts(shape: tuple[int,
     for weight in range(2, 8):
         for given in range(1, 8):
             assert luts(weight, given) <= min(luts(weight + 1, given), luts(weight, given + 1)) + 1e-6
+
+
+@pytest.mark.parametrize(("change", "error", "message"), [
+    ({"weight": "FLOAT"}, ModelError, "FLOAT weights are no integers; give another type"),
+    ({"given": "FLOAT"}, FlowError, "cost of a layer of 16 x 8: its inputs are FLOAT, which no hardware here takes; "
+                                    "give them an integer type"),
+    ({"output": "FLOAT"}, FlowError, "cost of a layer of 16 x 8: its outputs are FLOAT, which no hardware here takes; "
+                                     "give them an integer type"),
+])
+def test_float_has_no_price(change: dict[str, str], error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        cheapest(replace(LayerShape(16, 8, 1, "INT4", "UINT4", "UINT4"), **change), 64)
+    assert str(caught.value) == message
