@@ -8,8 +8,10 @@ activation       abs(w) rms(x), mean 1 in each layer             mean of abs(x),
                  (Sun et al., arXiv 2306.11695)
 taylor           (g w)^2, mean over batches                      (sum of g w)^2 over its weights, mean over batches
                  (Molchanov et al., CVPR 2019, eq. 8)
-fisher           w^2 F / 2, F the mean of g^2 over small         sum over its weights (Theis et al., arXiv 1801.05787)
-                 batches (diagonal of the Fisher information)
+fisher           w^2 F / 2, F the mean of g^2 over small         sum over its weights: the diagonal alone, as if they
+                 batches: LeCun et al., Optimal Brain Damage     were independent
+                 (NIPS 1989), with the diagonal of the
+                 Fisher information for that of the Hessian
 random           uniform                                        uniform
 ================ ============================================== ==================================================
 g is the gradient of the loss in evaluation mode, x the input of the weight.
