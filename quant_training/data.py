@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant_training import loaders
+from quant_training.checks import check_labels
 from quant_training.dataset import Dataset, IntArray, make_dataset
 from quant_training.errors import TrainingError
 from quant_training.sources import IDX_FILES, idx_folder, npz_parts, read_csv, read_idx
@@ -71,14 +72,19 @@ def load_dataset(
     else:
         features, texts = read_csv(path, label, columns)
         train, test = (features, np.asarray(texts)), None
-    classes = tuple(_ordered(np.unique(np.concatenate([train[1], test[1]]) if test else train[1])))
+    for part, found in (("train", train), ("test", test)):
+        if found is not None:
+            check_labels(f"{path}, {part}" if test else path, found[1])
+    together = np.concatenate([train[1], test[1]]) if test else train[1]  # 0 and 0.0 become one class
+    classes = tuple(_ordered(np.unique(together)))
     if len(classes) < 2:
         raise TrainingError(f"{path}: all samples have the label '{classes[0]}'; choose another label column")
     shape = train[0].shape[1:] or (1,)
+    labels, count = _labels(together, classes), len(train[1])
     return make_dataset(
         path.name.split(".")[0],
-        (_flat(train[0]), _labels(train[1], classes)),
-        (_flat(test[0]), _labels(test[1], classes)) if test else None,
+        (_flat(train[0]), labels[:count]),
+        (_flat(test[0]), labels[count:]) if test else None,
         classes=classes,
         input_shape=shape,
         **split,
@@ -115,7 +121,7 @@ def _idx(name: str, folder: Path | None, split: dict[str, Any]) -> Dataset:
 
 
 def _flat(x: NDArray[Any]) -> NDArray[Any]:
-    return x.reshape(len(x), -1)
+    return x.reshape(len(x), int(np.prod(x.shape[1:])))  # -1 is refused where there are no samples
 
 
 def _ordered(labels: NDArray[Any]) -> list[str]:

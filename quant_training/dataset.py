@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quant_training.checks import check_part, whole
 from quant_training.errors import TrainingError
 
 FloatArray = NDArray[np.float32]
@@ -102,12 +103,14 @@ def make_dataset(
 
     Raises
     ------
-    TrainingError : no sample left to train on, in all or of a class, or a label that names no class.
+    TrainingError : samples that are not of ``input_shape``, real and finite, with a label each; no sample left to train on,
+        in all or of a class; a label that names no class.
     """
     for field, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
         if not 0 <= value < 1:
             raise TrainingError(f"{field} is {value}; give a fraction in [0, 1)")
-    x, y = train
+    x, y = _checked(name, "train", train, input_shape)
+    test = None if test is None else _checked(name, "test", test, input_shape)
     order = np.random.default_rng(seed).permutation(len(x))
     tests = 0 if test is not None else round(len(x) * test_fraction)
     vals = round(len(x) * val_fraction)
@@ -121,6 +124,7 @@ def make_dataset(
     if not all(_is_plain_integer(part) for part, _ in parts):
         low, high = np.percentile(parts[0][0].astype(np.float64), (percentile, 100 - percentile), axis=0)
         ranges = np.stack([low, high], axis=1)
+        _check_spans(name, ranges)
         parts = [(to_integers(part, ranges, feature_bits), labels) for part, labels in parts]
         top = 2**feature_bits - 1
     else:
@@ -130,6 +134,24 @@ def make_dataset(
     dtype = np.uint8 if bits <= 8 else np.uint16
     splits = [Split(np.ascontiguousarray(part, dtype=dtype), labels.astype(np.int64), scale) for part, labels in parts]
     return Dataset(name, splits[0], splits[1], splits[2], classes, input_shape, f"UINT{bits}", scale, ranges)
+
+
+def _checked(name: str, part: str, samples: tuple[NDArray[Any], NDArray[Any]], shape: tuple[int, ...],
+             ) -> tuple[NDArray[Any], IntArray]:
+    x, y = samples
+    check_part(name, (f"x_{part}", f"y_{part}"), x, y)
+    width = int(np.prod(shape))
+    if x.shape[1:] != (width,):
+        raise TrainingError(f"{name}: x_{part} is {list(x.shape)}, samples of shape {list(shape)} have {width:,} values; "
+                            "give each sample as many")
+    return x, whole(f"{name}, y_{part}", y)
+
+
+def _check_spans(name: str, ranges: NDArray[np.float64]) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        lost = ~np.isfinite(ranges[:, 1] - ranges[:, 0])
+    if lost.any():
+        raise TrainingError(f"{name}: feature {int(lost.argmax())} spans more than a float64 holds; scale it down")
 
 
 def _check_labels(name: str, parts: list[tuple[NDArray[Any], IntArray]], classes: tuple[str, ...]) -> None:

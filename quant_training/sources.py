@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from quant_training.checks import check_numbers, check_part
 from quant_training.errors import TrainingError
 
 IDX_FILES = {
@@ -148,7 +149,7 @@ def read_csv(path: Path, label: str | int | None, columns: Sequence[str | int] |
                     f"{path}, row {index + first}: column {where} holds '{row[column]}', not a number; "
                     "leave the column out with columns, or encode it"
                 ) from error
-    _check_finite(path, features)
+    check_numbers(path, features)
     return features, [row[target].strip() for row in body]
 
 
@@ -180,19 +181,12 @@ def npz_parts(path: Path) -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDAr
                 f"{path}: has no arrays x{ending} and y{ending} (found {found}); name them x and y, "
                 "or x_train, y_train, x_test, y_test"
             )
-        if len(x) != len(y) or y.ndim != 1:
-            raise TrainingError(f"{path}: x{ending} is {list(x.shape)} and y{ending} {list(y.shape)}; give one label a sample")
-        if not (np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_):
-            raise TrainingError(f"{path}: x{ending} is of type {x.dtype}; give numbers")
-        _check_finite(path, x)
+        check_part(path, (f"x{ending}", f"y{ending}"), x, y)
         parts.append((x, y))
+    shapes = [list(x.shape[1:]) for x, _ in parts]
+    if shapes[0] != shapes[-1]:
+        raise TrainingError(f"{path}: samples of x{suffix} are {shapes[0]}, of x_test {shapes[1]}; give both the same shape")
     return parts[0], parts[1] if len(parts) > 1 else None
-
-
-def _check_finite(path: Path, x: NDArray[Any]) -> None:
-    if not np.isfinite(x).all():
-        row = int(np.argwhere(~np.isfinite(x))[0][0])
-        raise TrainingError(f"{path}: sample {row} holds a value that is not finite; clean the data first")
 
 
 def _is_number(cell: str) -> bool:
