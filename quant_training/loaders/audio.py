@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quant_training.checks import check_pieces, needed, utf8, whole
 from quant_training.errors import TrainingError
 from quant_training.loaders.fetch import Loaded, Part, derived, find, watched
 
 KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 _FRAMES, _COEFFICIENTS, _MELS = 49, 10, 40
 _SEED = 0
+_UNPACK = "unpack speech_commands_v0.02.tar.gz there"
 
 
 def mfcc(signals: NDArray[np.floating[Any]], rate: int) -> NDArray[np.float32]:
@@ -51,7 +53,8 @@ def _mel_bank(size: int, rate: int) -> NDArray[np.float64]:
 def to_bytes(train: NDArray[np.float32], *others: NDArray[np.float32]) -> list[NDArray[np.uint8]]:
     """Each coefficient's range in ``train``, but for half a percent on either side, to 0 .. 255; ``[N, 1, 49, 10]``."""
     low, high = np.percentile(train, (0.5, 99.5), axis=(0, 1))
-    return [np.clip(np.rint((part - low) / (high - low) * 255), 0, 255).astype(np.uint8)[:, None] for part in (train, *others)]
+    span = np.where(high > low, high - low, 1)
+    return [np.clip(np.rint((part - low) / span * 255), 0, 255).astype(np.uint8)[:, None] for part in (train, *others)]
 
 
 def one_second(samples: NDArray[Any], rate: int) -> NDArray[np.float32]:
@@ -72,15 +75,16 @@ def fsdd(folder: Path | None) -> Loaded:
     path = find("fsdd", folder, ("fsdd_8k_3000.npz", "fsdd.npz"), "NPZ with pcm_int16, offsets, labels and index, 8 kHz")
 
     def make() -> dict[str, NDArray[Any]]:
-        arrays = read_npz(path)
-        try:
-            pcm, offsets, labels, take = (arrays[key] for key in ("pcm_int16", "offsets", "labels", "index"))
-            sounds = [one_second(pcm[a:b], 8000) for a, b in pairwise(offsets)]
-        except (KeyError, ValueError) as error:
-            raise TrainingError(f"{path}: needs pcm_int16, offsets, labels and index ({error}); make it again") from error
-        if not len(sounds) == len(labels) == len(take):
-            raise TrainingError(f"{path}: {len(sounds)} sounds, {len(labels)} labels, {len(take)} takes; make it again")
-        features, test = mfcc(np.stack(sounds), 8000), take < 5
+        pcm, offsets, found, index = needed(path, read_npz(path), ("pcm_int16", "offsets", "labels", "index"))
+        bounds = check_pieces(path, ("pcm_int16", "offsets"), pcm, offsets, "int16")
+        labels, take = whole(f"{path}, labels", found), whole(f"{path}, index", index)
+        if not len(bounds) - 1 == len(labels) == len(take):
+            raise TrainingError(f"{path}: {len(bounds) - 1} sounds, {len(labels)} labels, {len(take)} takes; make it again")
+        test = take < 5
+        if test.all() or not test.any():
+            raise TrainingError(f"{path}: index has {test.sum()} of {len(take)} takes below 5, the test part; "
+                                "give both parts takes")
+        features = mfcc(np.stack([one_second(pcm[a:b], 8000) for a, b in pairwise(bounds)]), 8000)
         x_train, x_test = to_bytes(features[~test], features[test])
         return {"x_train": x_train, "y_train": labels[~test], "x_test": x_test, "y_test": labels[test]}
 
@@ -93,15 +97,17 @@ def speech_commands(folder: Path | None) -> Loaded:
     The set's own test list is the test part; silence is cut from its background noise, and as many unknown words are drawn as
     a keyword has samples on average.
     """
-    listing = find("speech-commands", folder, ("testing_list.txt",), "unpack speech_commands_v0.02.tar.gz there, all of it")
+    listing = find("speech-commands", folder, ("testing_list.txt",), f"{_UNPACK}, all of it")
     base = listing.parent
-    tested = set(listing.read_text().split())
+    tested = set(utf8(listing, listing.read_bytes(), f"{_UNPACK} again").split())
     files = sorted(path for path in base.glob("*/*.wav") if not path.parent.name.startswith("_"))
     if not files:
-        raise TrainingError(f"{base}: has no folders of .wav files; unpack speech_commands_v0.02.tar.gz there")
+        raise TrainingError(f"{base}: has no folders of .wav files; {_UNPACK}")
+    if tested.isdisjoint(f"{path.parent.name}/{path.name}" for path in files):
+        raise TrainingError(f"{listing}: names none of the .wav files beside it; {_UNPACK} again")
     missing = [word for word in KEYWORDS if not (base / word).is_dir()]
     if missing:
-        raise TrainingError(f"{base}: no folder '{missing[0]}'; unpack speech_commands_v0.02.tar.gz there")
+        raise TrainingError(f"{base}: no folder '{missing[0]}'; {_UNPACK}")
 
     def make() -> dict[str, NDArray[Any]]:
         generator = np.random.default_rng(_SEED)

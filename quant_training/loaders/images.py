@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quant_training.checks import check_numbers, check_part, check_pieces, needed, utf8, whole
 from quant_training.errors import TrainingError
 from quant_training.loaders.fetch import Loaded, Part, derived, download, find, home, watched
 
@@ -46,7 +47,8 @@ def cifar10(folder: Path | None) -> Loaded:
 def cifar100(folder: Path | None) -> Loaded:
     """CIFAR-100 with its fine labels."""
     archive = _archive("cifar100", home("cifar100", folder), "cifar-100-binary.tar.gz")
-    names = _member(archive, "cifar-100-binary/fine_label_names.txt").decode().split()
+    listing = "cifar-100-binary/fine_label_names.txt"
+    names = utf8(f"{archive}, {listing}", _member(archive, listing), "download it again").split()
     train, test = (_records(archive, [f"cifar-100-binary/{part}.bin"], 2) for part in ("train", "test"))
     return Loaded(train, test, tuple(names), (3, _EDGE, _EDGE))
 
@@ -67,12 +69,17 @@ def _matlab(path: Path) -> Part:
 
     try:
         arrays = loadmat(path)
-        x, y = arrays["X"], arrays["y"].reshape(-1).astype(np.int64)
+        x, y = arrays["X"], arrays["y"].reshape(-1)
     except (MatReadError, ValueError, KeyError, TypeError, OSError, NotImplementedError) as error:
         raise TrainingError(f"{path}: cannot be read as SVHN's .mat file ({_line(error)}); download it again") from error
     if x.ndim != 4 or x.shape[:3] != (_EDGE, _EDGE, 3) or x.shape[3] != len(y):
         raise TrainingError(f"{path}: X is {list(x.shape)} and y {list(y.shape)}; give 32 x 32 x 3 x N and N")
-    return np.ascontiguousarray(x.transpose(3, 2, 0, 1)), y % 10  # a zero has the label 10
+    images = np.ascontiguousarray(x.transpose(3, 2, 0, 1))
+    check_numbers(f"{path}, X", images)
+    labels = whole(f"{path}, y", y)
+    if not np.isin(labels, range(1, 11)).all():
+        raise TrainingError(f"{path}: y holds {labels.min()} .. {labels.max()}, not 1 .. 10; download it again")
+    return images, labels % 10  # a zero has the label 10
 
 
 def _archive(name: str, where: Path | None, file: str) -> Path:
@@ -114,24 +121,35 @@ def _npz_images(path: Path) -> Loaded:
     from quant_training.sources import read_npz
 
     arrays = read_npz(path)
-    names = tuple(str(name) for name in arrays.get("class_names", _CIFAR10))
+    named = np.asarray(arrays.get("class_names", _CIFAR10))
+    if named.ndim != 1:
+        raise TrainingError(f"{path}: class_names is {list(named.shape)}; give one name a class")
+    parts = []
     if "train_jpeg" in arrays:
+        labels = {}
+        for part in ("train", "test"):
+            _, offsets, found = needed(path, arrays, [f"{part}_{key}" for key in ("jpeg", "offsets", "labels")])
+            labels[part] = whole(f"{path}, {part}_labels", found)
+            if offsets.shape != (len(found) + 1,):
+                raise TrainingError(f"{path}: {part}_offsets is {list(offsets.shape)} and {part}_labels {list(found.shape)}; "
+                                    "give an offset more than labels")
         decoded = derived("cifar10", [path], "jpeg 1", lambda: {part: _jpegs(path, arrays, part) for part in ("train", "test")})
-        train, test = ((decoded[part], arrays[f"{part}_labels"].astype(np.int64)) for part in ("train", "test"))
-        return Loaded(train, test, names, (3, _EDGE, _EDGE))
-    try:
-        parts = [(np.ascontiguousarray(arrays[f"x_{part}"].transpose(0, 3, 1, 2)), arrays[f"y_{part}"].astype(np.int64))
-                 for part in ("train", "test")]
-    except (KeyError, ValueError) as error:
-        wanted = "x_train, y_train, x_test, y_test with images [N, 32, 32, 3]"
-        raise TrainingError(f"{path}: needs {wanted} ({_line(error)}); make it again") from error
-    return Loaded(parts[0], parts[1], names, (3, _EDGE, _EDGE))
+        parts = [(decoded[part], labels[part]) for part in ("train", "test")]
+    else:
+        for part in ("train", "test"):
+            x, y = needed(path, arrays, (f"x_{part}", f"y_{part}"))
+            if x.shape[1:] != (_EDGE, _EDGE, 3):
+                raise TrainingError(f"{path}: x_{part} is {list(x.shape)}; give images [N, 32, 32, 3]")
+            check_part(path, (f"x_{part}", f"y_{part}"), x, y)
+            parts.append((np.ascontiguousarray(x.transpose(0, 3, 1, 2)), whole(f"{path}, y_{part}", y)))
+    return Loaded(parts[0], parts[1], tuple(str(name) for name in named), (3, _EDGE, _EDGE))
 
 
 def _jpegs(path: Path, arrays: dict[str, NDArray[Any]], part: str) -> NDArray[np.uint8]:
     stream, offsets = arrays[f"{part}_jpeg"], arrays[f"{part}_offsets"]
-    images = np.empty((len(offsets) - 1, 3, _EDGE, _EDGE), dtype=np.uint8)
-    for index, (begin, end) in enumerate(pairwise(watched(offsets.tolist(), f"decoding {part} images"))):
+    bounds = check_pieces(path, (f"{part}_jpeg", f"{part}_offsets"), stream, offsets, "uint8")
+    images = np.empty((len(bounds) - 1, 3, _EDGE, _EDGE), dtype=np.uint8)
+    for index, (begin, end) in enumerate(pairwise(watched(bounds, f"decoding {part} images"))):
         image = _decoded(io.BytesIO(stream[begin:end].tobytes()), f"{path}, {part} image {index}", "RGB", None)
         if image.shape != (3, _EDGE, _EDGE):
             raise TrainingError(f"{path}: {part} image {index} has {image.shape[2]} x {image.shape[1]} pixels, not 32 x 32")

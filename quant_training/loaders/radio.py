@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from quant_training.checks import check_numbers
 from quant_training.errors import TrainingError
 from quant_training.loaders.fetch import Loaded, Part, find
 
@@ -40,10 +41,12 @@ def radioml(folder: Path | None) -> Loaded:
             if x.shape[1:] != (1024, 2) or y.shape != (len(x), len(CLASSES)) or len(z) != len(x):
                 raise TrainingError(f"{path}: X is {list(x.shape)} and Y {list(y.shape)}; give [N, 1024, 2] and [N, 24]")
             ratios = np.asarray(z).reshape(-1)
+            check_numbers(f"{path}, Z", ratios)
             for begin in range(0, len(x), _FRAMES):
                 if ratios[begin] < _LEAST_SNR:
                     continue
                 frames = np.asarray(x[begin : begin + _FRAMES])
+                check_numbers(f"{path}, X from {begin:,} on", frames)
                 # The frames have unit power: four standard deviations hold nearly all of them.
                 samples = np.clip(np.rint(frames.transpose(0, 2, 1)[:, :, None] * 32 + 128), 0, 255).astype(np.uint8)
                 labels = np.asarray(y[begin : begin + _FRAMES]).argmax(axis=1).astype(np.int64)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quant_training.checks import check_numbers, needed, whole
 from quant_training.errors import TrainingError
 from quant_training.loaders.fetch import Loaded, Part, cache_folder, find, home
 from quant_training.sources import read_csv, read_npz
@@ -48,22 +49,21 @@ def unsw_nb15(folder: Path | None) -> Loaded:
     remedy = "the binarized set of FINN's cyber-security example, or UNSW_NB15_training-set.csv and UNSW_NB15_testing-set.csv"
     path = find("unsw-nb15", folder, ("unsw_nb15_binarized.npz", "UNSW_NB15_training-set.csv"), remedy)
     if path.suffix == ".npz":
-        arrays = read_npz(path)
-        try:
-            parts = [(arrays[part][:, :-1].astype(np.uint8), arrays[part][:, -1].astype(np.int64)) for part in ("train", "test")]
-        except (KeyError, IndexError, ValueError) as error:
-            raise TrainingError(f"{path}: needs arrays train and test, the label in the last column ({error})") from error
-        return Loaded(parts[0], parts[1], _TWO, (parts[0][0].shape[1],))
+        return _binary(path)
     other = find("unsw-nb15", folder, ("UNSW_NB15_testing-set.csv",), remedy)
     tables = [_rows(path), _rows(other)]
-    header = [name.strip().lstrip("\ufeff") for name in tables[0][0]]
+    header, again = ([name.strip().lstrip("\ufeff") for name in table[0]] for table in tables)
     if "label" not in header or "attack_cat" not in header:
         raise TrainingError(f"{path}: no columns 'label' and 'attack_cat'; give the published training set")
+    if again != header:
+        raise TrainingError(f"{other}: has other columns than {path.name}; download both again")
+    for file, table in zip((path, other), tables, strict=True):
+        _check_widths(file, table, len(header))
     used = [index for index, name in enumerate(header) if name not in ("id", "label", "attack_cat")]
     symbolic = [index for index in used if header[index] in ("proto", "service", "state")]
     target = header.index("label")
     encoded = _encoded([table[1:] for table in tables], used, symbolic, (path, other))
-    labels = [np.asarray([int(row[target]) for row in table[1:]], dtype=np.int64) for table in tables]
+    labels = [_zero_or_one(file, table, target) for file, table in zip((path, other), tables, strict=True)]
     return Loaded((encoded[0], labels[0]), (encoded[1], labels[1]), _TWO, (encoded[0].shape[1],), percentile=0.1)
 
 
@@ -75,14 +75,46 @@ def nsl_kdd(folder: Path | None) -> Loaded:
     test = find("nsl-kdd", folder, ("KDDTest+.txt", "KDDTest+.txt.gz"), remedy)
     tables = [_rows(train), _rows(test)]
     for path, table in zip((train, test), tables, strict=True):
-        odd = next((number for number, row in enumerate(table, start=1) if len(row) != 43), None)
-        if odd is not None:
-            raise TrainingError(f"{path}, row {odd}: has {len(table[odd - 1])} cells, not 43; download it again")
+        _check_widths(path, table, 43)
     # Duration and bytes have long tails; columns 1, 2 and 3 are names.
     encoded = _encoded(tables, list(range(41)), [1, 2, 3], (train, test), logarithmic=(0, 4, 5))
     parts: list[Part] = [(x, np.asarray([row[41] != "normal" for row in table], dtype=np.int64))
                          for x, table in zip(encoded, tables, strict=True)]
     return Loaded(parts[0], parts[1], _TWO, (encoded[0].shape[1],))
+
+
+def _binary(path: Path) -> Loaded:
+    """Arrays ``train`` and ``test`` of zeros and ones, the label in the last column."""
+    parts: list[Part] = []
+    arrays = needed(path, read_npz(path), ("train", "test"))
+    shapes = [list(array.shape) for array in arrays]
+    if any(len(shape) != 2 or shape[0] < 1 or shape[1] < 2 for shape in shapes) or shapes[0][1] != shapes[1][1]:
+        raise TrainingError(f"{path}: train is {shapes[0]} and test {shapes[1]}; give [N, features + 1] both, "
+                            "the label in the last column")
+    for name, array in zip(("train", "test"), arrays, strict=True):
+        check_numbers(f"{path}, {name}", array)
+        odd = (array != 0) & (array != 1)
+        if odd.any():
+            row, column = (int(index) for index in np.unravel_index(odd.argmax(), odd.shape))
+            raise TrainingError(f"{path}, {name}: sample {row} holds {array[row, column]} in column {column}, not 0 or 1; "
+                                "binarize it again")
+        parts.append((array[:, :-1].astype(np.uint8), whole(f"{path}, {name}", array[:, -1])))
+    return Loaded(parts[0], parts[1], _TWO, (parts[0][0].shape[1],))
+
+
+def _check_widths(path: Path, table: list[list[str]], width: int) -> None:
+    odd = next((number for number, row in enumerate(table, start=1) if len(row) != width), None)
+    if odd is not None:
+        raise TrainingError(f"{path}, row {odd}: has {len(table[odd - 1])} cells, not {width}; download it again")
+
+
+def _zero_or_one(path: Path, table: list[list[str]], column: int) -> NDArray[np.int64]:
+    """Labels ``[N]`` of a table with a header."""
+    cells = [row[column].strip() for row in table[1:]]
+    odd = next((number for number, cell in enumerate(cells, start=2) if cell not in ("0", "1")), None)
+    if odd is not None:
+        raise TrainingError(f"{path}, row {odd}: column 'label' holds '{cells[odd - 2]}', not 0 or 1; download it again")
+    return np.asarray([int(cell) for cell in cells], dtype=np.int64)
 
 
 def _rows(path: Path) -> list[list[str]]:
@@ -112,5 +144,6 @@ def _encoded(tables: list[list[list[str]]], used: list[int], symbolic: list[int]
                 numbers = np.asarray([float(row[index]) for row in table])
             except (ValueError, IndexError) as error:
                 raise TrainingError(f"{path}: column {index} is not numeric throughout ({error}); download it again") from error
+            check_numbers(f"{path}, column {index}", numbers)
             found.append((np.log1p(np.maximum(numbers, 0)) if index in logarithmic else numbers)[:, None])
     return [np.concatenate(found, axis=1).astype(np.float64) for found in columns]
