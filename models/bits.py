@@ -62,7 +62,7 @@ class BitConfig:
             raise ModelError(
                 f"weights is the single name '{weights}'; give a list with one type a layer, or use BitConfig.uniform"
             )
-        layers = len(tuple(self.weights))
+        layers = len(tuple(self.weights)) if isinstance(weights, Iterable) else 1
         if layers == 0:
             raise ModelError("weights is empty; give one type a layer")
         hidden = layers - 1

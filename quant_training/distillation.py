@@ -22,10 +22,11 @@ from torch.nn import functional
 from quant_training.dataset import Dataset, Split
 from quant_training.errors import TrainingError
 from quant_training.hooks import Hook, Step
+from quant_training.settings import one_line
 from quant_training.trainer import lay_out
 
 if TYPE_CHECKING:
-    from models import Network
+    from models import Network, Spec
 
 
 # Samples that a teacher answers at once, always the same ones, so that a resumed run hears the same.
@@ -39,7 +40,8 @@ class DistilConfig(BaseModel):
     ----------
     temperature : T, softens both distributions.
     alpha : weight of the teacher's answers; the labels have the rest.
-    labels : False: no labels are used at all, whatever ``alpha`` is.
+    labels : False: no labels are used at all, whatever ``alpha`` is; the weights of the last epoch are kept, since only labels
+        tell which are best.
     features : ``hint``: layers of the student, through a learned linear map, come near to those of the teacher; ``attention``:
         their maps of activity do; None: answers only.
     layers : pairs (student's layer, teacher's layer); None: the last convolution of each, or the last hidden layer.
@@ -59,10 +61,33 @@ class DistilConfig(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            legal = f"; legal keys are {', '.join(DistilConfig.model_fields)}" if first["type"] == "extra_forbidden" else ""
-            raise TrainingError(f"distillation: {where} is {first['input']!r}: {first['msg'].lower()}{legal}") from error
+            raise TrainingError(one_line("distillation", error, DistilConfig)) from error
+
+    def check_layers(self, student: int | None, teacher: int | None) -> None:
+        """Whether networks of so many layers have all that are named; None: their number is not known yet.
+
+        Raises
+        ------
+        TrainingError : they have not.
+        """
+        for pair in self.layers or () if self.features else ():
+            for what, layers, index in zip(("student", "teacher"), (student, teacher), pair, strict=True):
+                if layers is not None and not 0 <= index < layers:
+                    raise TrainingError(f"distillation: the {what} has no layer {index}; it has 0 to {layers - 1}")
+
+
+def check_alike(student: Spec, teacher: Spec) -> None:
+    """Whether both have the same inputs and classes.
+
+    Raises
+    ------
+    TrainingError : they have not.
+    """
+    for what in ("inputs", "classes"):
+        ours, theirs = getattr(student, what), getattr(teacher, what)
+        if ours != theirs:
+            raise TrainingError(f"distillation: the teacher has {theirs} {what}, the student {ours}; train a teacher for the "
+                                "same data")
 
 
 class Distil(Hook):
@@ -82,12 +107,8 @@ class Distil(Hook):
     needs_raw = True
 
     def __init__(self, teacher: Network, student: Network, config: DistilConfig) -> None:
-        for what in ("inputs", "classes"):
-            ours, theirs = getattr(student.spec, what), getattr(teacher.spec, what)
-            if ours != theirs:
-                raise TrainingError(f"distillation: the teacher has {theirs} {what}, the student {ours}; train a teacher for the "
-                                    "same data")
-        self.teacher, self.config = teacher.eval().requires_grad_(False), config
+        check_alike(student.spec, teacher.spec)
+        self.teacher, self.config, self.labels = teacher.eval().requires_grad_(False), config, config.labels
         self.answers: Tensor | None = None
         self.pairs = _pairs(student, teacher, config)
         self.heard: dict[str, Tensor] = {}
@@ -215,11 +236,9 @@ def _map(ours: Any, theirs: Any) -> nn.Module:
 def _pairs(student: Network, teacher: Network, config: DistilConfig) -> Sequence[tuple[int, int]]:
     if config.features is None:
         return ()
+    config.check_layers(len(student.layers), len(teacher.layers))
     pairs = config.layers or ((_last(student), _last(teacher)),)
     for a, b in pairs:
-        for what, network, index in (("student", student, a), ("teacher", teacher, b)):
-            if not 0 <= index < len(network.layers):
-                raise TrainingError(f"distillation: the {what} has no layer {index}; it has 0 to {len(network.layers) - 1}")
         dense = [network.layers[i].shape.kernel is None for network, i in ((student, a), (teacher, b))]
         if dense[0] != dense[1]:
             raise TrainingError(f"distillation: of layers {a} and {b} one is dense and one a convolution; pair layers of a kind")

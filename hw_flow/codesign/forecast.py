@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -40,6 +39,7 @@ def shared(measured: Measured, spec: Spec, bits: BitConfig) -> Forecast:
     PE and SIMD must divide the counts of each layer, so a count with few divisors may take more cycles than a larger one.
     """
     from hw_flow.cost.layer import LayerShape, cheapest, intervals
+    from hw_flow.cost.shape import shortest
     from quant_training.size import layer_sizes
 
     layers = layer_sizes(spec, bits)
@@ -47,7 +47,7 @@ def shared(measured: Measured, spec: Spec, bits: BitConfig) -> Forecast:
     scales = [luts / cheapest(LayerShape.of(layer), measured.interval_cycles).luts
               for luts, layer in zip(measured.luts, layers, strict=True)]
 
-    def shortest(sizes: Sequence[LayerSize]) -> int:
+    def interval(sizes: Sequence[LayerSize]) -> int:
         shapes = [LayerShape.of(layer) for layer in sizes]
         budget = measured.total_luts - measured.rest_luts * sum(layer.outputs for layer in sizes) / outputs
 
@@ -55,15 +55,14 @@ def shared(measured: Measured, spec: Spec, bits: BitConfig) -> Forecast:
             luts = sum(scale * cheapest(shape, cycles).luts for scale, shape in zip(scales, shapes, strict=True))
             return luts <= budget * (1 + 1e-9)  # the measured network fits exactly
 
-        steps = sorted({cycles for shape in shapes for cycles in intervals(shape)})
-        # Below the fastest of the slowest layer no folding gives that interval.
-        steps = [cycles for cycles in steps if cycles >= max(intervals(shape)[0] for shape in shapes)]
-        return steps[min(bisect_left(steps, True, key=fits), len(steps) - 1)]
+        steps = [intervals(shape) for shape in shapes]
+        found = shortest(steps, fits)
+        return max(each[-1] for each in steps) if found is None else found
 
-    before = shortest(layers)
+    before = interval(layers)
 
     def cost(smaller: Spec, types: BitConfig) -> float:
-        return measured.interval_cycles * shortest(layer_sizes(smaller, types)) / before
+        return measured.interval_cycles * interval(layer_sizes(smaller, types)) / before
 
     return cost
 

@@ -1,4 +1,4 @@
-"""What hardware adds to recipes: the stage ``cooperate``, and the cost model's coefficients for learned bit widths."""
+"""What hardware adds to recipes: the stage ``cooperate``, and the cost model for learned bit widths and as a budget."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from hw_flow.codesign.cooperative import CooperativeConfig, cooperate
 from hw_flow.codesign.meter import HardwareMeter
 from hw_flow.codesign.rounds import value_of
+from hw_flow.cost.shape import ShapeCost
 from hw_flow.cost.training import cycle_cost, lut_cost
 from hw_flow.errors import FlowError
 from hw_flow.steps import Steps
@@ -16,6 +17,8 @@ from quant_training import TrainingError
 from quant_training.recipes import Kind, Outcome, Plugins
 
 if TYPE_CHECKING:
+    from hw_flow.codesign.forecast import Forecast
+    from models import BitConfig, Spec
     from quant_training.recipes.stages import Work
 
 
@@ -54,7 +57,19 @@ def plugins() -> Plugins:
     return Plugins(
         {"cooperate": Kind(CooperateSettings, _cooperate)},
         {"luts": lambda cycles: lut_cost(int(cycles)), "cycles": cycle_cost},
+        {"luts": lambda cycles: _told(ShapeCost("luts", cycles)), "cycles": lambda luts: _told(ShapeCost("cycles", luts))},
     )
+
+
+def _told(price: ShapeCost) -> Forecast:
+    """``price``, whose faults a recipe tells with the name of the stage."""
+    def cost(spec: Spec, bits: BitConfig) -> float:
+        try:
+            return price(spec, bits)
+        except FlowError as error:
+            raise TrainingError(str(error)) from error
+
+    return cost
 
 
 def _cooperate(work: Work) -> Outcome:

@@ -7,7 +7,7 @@ turns, and sums as wide as those take, so that forecasts, training and the solve
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
@@ -97,8 +97,7 @@ def cheapest(layer: LayerShape, target_cycles: int) -> Resources:
 
     As the solver of foldings has it, which also counts what stands between nodes. The fastest where none meets the target.
     """
-    front = _front(layer)
-    return front[max(0, bisect_right(front, target_cycles, key=lambda pair: pair[0]) - 1)][1]
+    return _at(_front(layer), target_cycles)
 
 
 def intervals(layer: LayerShape) -> tuple[int, ...]:
@@ -109,8 +108,17 @@ def intervals(layer: LayerShape) -> tuple[int, ...]:
 def luts_alone(layer: LayerShape, target_cycles: int, coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> float:
     """LUTs of ``layer`` where memories and products are made of LUTs too, not rounded, at the cheapest PE and SIMD likewise."""
     node, graph = specimen(layer)
-    return min(weighed(features(node, NodeFolding(choice.pe, choice.simd, "distributed", "lut"), graph), coefficients)
-               for choice in _within(node, graph, target_cycles))
+    return min(_alone(node, choice, graph, coefficients) for choice in _within(node, graph, target_cycles))
+
+
+def least_luts(layer: LayerShape, target_cycles: int) -> float:
+    """`luts_alone` with the default coefficients, looked up: for searches over many shapes."""
+    return _at(_front(layer, alone=True), target_cycles).luts
+
+
+def intervals_alone(layer: LayerShape) -> tuple[int, ...]:
+    """Cycles a frame from which on `least_luts` becomes less, as `intervals` has them."""
+    return tuple(cycles for cycles, _ in _front(layer, alone=True))
 
 
 def product_luts(layer: LayerShape, coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> float:
@@ -121,16 +129,33 @@ def product_luts(layer: LayerShape, coefficients: Mapping[str, float] = DEFAULT_
 
 
 @lru_cache(maxsize=65536)
-def _front(layer: LayerShape) -> tuple[tuple[int, Resources], ...]:
-    """Cycles a frame and resources of all that no other PE and SIMD beat in both, the fastest and dearest first."""
+def _front(layer: LayerShape, *, alone: bool = False) -> tuple[tuple[int, Resources], ...]:
+    """Cycles a frame and resources of all that no other PE and SIMD beat in both, the fastest and dearest first.
+
+    ``alone``: everything made of LUTs.
+    """
     node, graph = specimen(layer)
-    found = sorted(((node_cycles(node, choice, graph), node_resources(node, choice, graph)) for choice in options(node, graph)),
+
+    def taken(choice: NodeFolding) -> Resources:
+        return Resources(_alone(node, choice, graph, DEFAULT_COEFFICIENTS)) if alone else node_resources(node, choice, graph)
+
+    found = sorted(((node_cycles(node, choice, graph), taken(choice)) for choice in options(node, graph)),
                    key=lambda pair: (pair[0], pair[1].price))
     front: list[tuple[int, Resources]] = []
     for cycles, resources in found:
         if not front or resources.price < front[-1][1].price:
             front.append((cycles, resources))
     return tuple(front)
+
+
+def _at(front: Sequence[tuple[int, Resources]], target_cycles: int) -> Resources:
+    """The cheapest that takes at most ``target_cycles``, or the fastest."""
+    return front[max(0, bisect_right(front, target_cycles, key=lambda pair: pair[0]) - 1)][1]
+
+
+def _alone(node: MVAU | VVAU, choice: NodeFolding, graph: Graph, coefficients: Mapping[str, float]) -> float:
+    """LUTs where memories and products are made of LUTs too, not rounded."""
+    return weighed(features(node, NodeFolding(choice.pe, choice.simd, "distributed", "lut"), graph), coefficients)
 
 
 def _within(node: MVAU | VVAU, graph: Graph, target_cycles: int) -> list[NodeFolding]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import product
 from math import ceil, isfinite
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from hw_flow.cost.layer import LayerShape, luts_alone, product_luts
 from hw_flow.cost.model import DEFAULT_COEFFICIENTS
-from hw_flow.errors import FlowError
+from hw_flow.cost.shape import Kind, check_at
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,14 +33,12 @@ class ModelCost:
     coefficients : LUTs per unit of each feature.
     """
 
-    kind: Literal["luts", "cycles"]
+    kind: Kind
     at: float
     coefficients: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_COEFFICIENTS))
 
     def __post_init__(self) -> None:
-        what = {"luts": "cycles that a frame may take", "cycles": "LUTs that there are"}[self.kind]
-        if not 1 <= self.at < float("inf"):
-            raise FlowError(f"hardware cost: {self.at:g} {what}; give at least 1")
+        check_at(self.kind, self.at)
 
     def __call__(self, layers: Sequence[LayerLoad]) -> Tensor:
         """Sum over the layers."""

@@ -18,7 +18,8 @@ from quant_training.dataset import Dataset
 from quant_training.errors import BudgetError, TrainingError
 from quant_training.lowrank.factors import Factor, Method
 from quant_training.lowrank.layers import Factors, Layers
-from quant_training.pruning.channels import Cost, measure_of
+from quant_training.pruning.channels import Cost, measure_of, whole
+from quant_training.pruning.config import At
 from quant_training.settings import one_line
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class LowRankConfig(BaseModel):
     method : of convolutions; dense layers always take the singular value decomposition.
     energy : share of the squared singular values that stays; or
     keep : share of ``budget`` that stays: the largest energy that meets it.
-    budget : ``parameters``, ``macs``, ``weight_bits``, ``bit_operations``, or ``cost``, a function given in Python.
+    budget, at : ``parameters``, ``macs``, ``weight_bits``, ``bit_operations``, or a function, as for a pruning.
     layers : those to factorise; None: all that become smaller by it.
     middle : type of the tensors between factors, a signed one.
     """
@@ -45,7 +46,8 @@ class LowRankConfig(BaseModel):
     method: Method = "svd"
     energy: float | None = Field(default=None, gt=0, le=1)
     keep: float | None = Field(default=None, gt=0, le=1)
-    budget: str = Field(default="macs", pattern="^(parameters|macs|weight_bits|bit_operations|cost)$")
+    budget: str = "macs"
+    at: At = None
     layers: tuple[int, ...] | None = None
     middle: str = Field(default="INT8", pattern="^INT[2-8]$")
 
@@ -59,7 +61,20 @@ class LowRankConfig(BaseModel):
     def _one(self) -> LowRankConfig:
         if (self.energy is None) == (self.keep is None):
             raise ValueError("give 'energy' or 'keep', and not both")
+        if self.energy is not None and self.model_fields_set & {"budget", "at"}:
+            raise ValueError("a budget is kept by 'keep'; leave out 'budget' and 'at' with 'energy'")
         return self
+
+    def check_layers(self, layers: int) -> None:
+        """Whether a network of so many layers has all that are named.
+
+        Raises
+        ------
+        TrainingError : it has not.
+        """
+        for layer in self.layers or ():
+            if not 0 <= layer < layers:
+                raise TrainingError(f"low rank: there is no layer {layer}; the network has layers 0 to {layers - 1}")
 
 
 def factorise(
@@ -72,19 +87,17 @@ def factorise(
 
     Parameters
     ----------
-    cost : hardware cost of a shape with its types, for the budget ``cost``.
+    cost : hardware cost of a shape with its types, for a budget that is not counted.
     progress : show a bar over the layers; ``cp`` takes seconds for each of some hundred channels.
 
     Raises
     ------
     TrainingError : no layer becomes smaller, the budget cannot be met, or a layer does not exist.
     """
-    for layer in config.layers or ():
-        if not 0 <= layer < model.spec.layers:
-            raise TrainingError(f"low rank: there is no layer {layer}; the network has layers 0 to {model.spec.layers - 1}")
+    config.check_layers(model.spec.layers)
     layers = Layers.of(model, config.method, config.layers)
     if config.energy is None:
-        energy = _within(model, layers, config, measure_of(config.budget, cost))
+        energy = _within(model, layers, config, measure_of(config.budget, cost, "low rank"))
     elif layers.outlined(config.energy):
         energy = config.energy
     else:
@@ -98,7 +111,7 @@ def factorise(
 def _within(model: Network, layers: Layers, config: LowRankConfig, measure: Cost) -> float:
     """The largest energy that meets the budget; only ranks are looked at."""
     assert config.keep is not None  # one of the two, by the settings' own check
-    full = measure(model.spec, model.bits)
+    full = whole(measure, model.spec, model.bits, config.budget, "low rank")
 
     def left(energy: float) -> float:
         found = layers.outlined(energy)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import lcm
+from math import isfinite, lcm
 from typing import TYPE_CHECKING
 
 from models.bits import BitConfig
 from quant_training.errors import BudgetError, TrainingError
-from quant_training.pruning.config import PruneConfig
+from quant_training.pruning.config import COUNTED, PruneConfig
 from quant_training.pruning.criteria import Scores
 from quant_training.pruning.smaller import smaller_spec
 from quant_training.pruning.stairs import descend
@@ -41,14 +41,29 @@ class Block:
     odd: bool
 
 
-def measure_of(kind: str, cost: Cost | None) -> Cost:
-    """The function behind the name of a budget."""
-    if kind == "cost":
+def measure_of(kind: str, cost: Cost | None, what: str = "pruning") -> Cost:
+    """The function behind the name of a budget; ``what`` asks for it."""
+    if kind not in COUNTED:
         if cost is None:
-            raise TrainingError("pruning: the budget 'cost' needs a function of shape and types; give cost, or another budget")
+            raise TrainingError(f"{what}: the budget '{kind}' needs a function of shape and types; give cost, or another budget "
+                                f"({', '.join(COUNTED)})")
         return cost
     field = {"parameters": "weights", "weight_bits": "bits"}.get(kind, kind)
     return lambda spec, bits: float(sum(getattr(layer, field) for layer in layer_sizes(spec, bits)))
+
+
+def whole(measure: Cost, spec: Spec, bits: BitConfig, kind: str, what: str = "pruning") -> float:
+    """The budget ``kind`` of a network of which a share is to stay.
+
+    Raises
+    ------
+    TrainingError : it is infinite, as cycles are where no folding fits.
+    """
+    full = measure(spec, bits)
+    if not isfinite(full):
+        raise TrainingError(f"{what}: {kind} of the network as it is are {full}, of which no share can stay; allow it more, "
+                            "or take another budget")
+    return full
 
 
 def select(spec: Spec, bits: BitConfig, scores: Scores, config: PruneConfig, *, measure: Cost, limit: float) -> set[int]:
@@ -86,7 +101,7 @@ def select(spec: Spec, bits: BitConfig, scores: Scores, config: PruneConfig, *, 
             f"pruning: {config.budget} can be lowered from {full:,.0f} to {least:,.0f}, not to {limit:,.0f}; raise the budget, "
             "or lower least and multiple"
         )
-    if config.budget == "cost":
+    if config.budget not in COUNTED:
         found = _stairs(blocks, lambda removed: measure(smaller_spec(spec, wiring, removed), bits) if removed else full, limit)
         if found is not None:
             return found

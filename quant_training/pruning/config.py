@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -11,7 +11,11 @@ from quant_training.settings import one_line
 
 Pattern = Literal["elements", "n_m", "fan_in", "channels"]
 Criterion = Literal["magnitude", "activation", "taylor", "fisher", "random"]
-BudgetKind = Literal["parameters", "macs", "weight_bits", "bit_operations", "cost"]
+# Budgets that are counted, see `quant_training.size`; any other one is a function of shape and types.
+COUNTED = ("parameters", "macs", "weight_bits", "bit_operations")
+
+# Not among the values of settings without it: networks of earlier recipes are still theirs.
+At = Annotated[float | None, Field(ge=1, allow_inf_nan=False, exclude_if=lambda at: at is None)]
 
 
 class PruneConfig(BaseModel):
@@ -25,7 +29,9 @@ class PruneConfig(BaseModel):
     keep : share of ``budget`` that stays, 0 to 1; for elements and channels.
     limit : the same as a number, instead of ``keep``.
     budget : what is counted: ``parameters``, ``macs``, ``weight_bits``, ``bit_operations`` (see `quant_training.size`), or
-        ``cost``, a function given in Python, for example of hardware. Masked weights count as removed.
+        a function of shape and types: ``cost``, or what it is to be called. Recipes know ``luts`` and ``cycles`` of hardware.
+        Masked weights count as removed.
+    at : what a recipe takes the function at: cycles a frame for ``luts``, LUTs for ``cycles``.
     n, m, fan_in : of their patterns; ``fan_in`` for all layers, or by layer (the others keep all inputs).
     multiple : channels of a layer stay a multiple of this, the parallelism of the hardware; or one number a layer.
     least : channels that each layer keeps at least.
@@ -44,7 +50,8 @@ class PruneConfig(BaseModel):
     criterion: Criterion = "magnitude"
     keep: float | None = Field(default=None, gt=0, le=1)
     limit: float | None = Field(default=None, gt=0)
-    budget: BudgetKind = "parameters"
+    budget: str = "parameters"
+    at: At = None
     n: int = Field(default=2, ge=1)
     m: int = Field(default=4, ge=2)
     fan_in: int | dict[int, int] = 6
@@ -73,8 +80,9 @@ class PruneConfig(BaseModel):
             raise ValueError(f"the pattern {self.pattern} says itself what stays; leave out 'keep' and 'limit'")
         if self.pattern == "n_m" and self.n >= self.m:
             raise ValueError(f"n is {self.n} and m {self.m}; n must be smaller")
-        if self.budget == "cost" and self.pattern != "channels":
-            raise ValueError("the budget 'cost' is for channels: masks do not change the shape that a cost is a function of")
+        if self.budget not in COUNTED and self.pattern != "channels":
+            raise ValueError(f"the budget '{self.budget}' is for channels: masks do not change the shape that a cost is a "
+                             "function of")
         if self.feedback and (self.pattern == "channels" or self.criterion != "magnitude"):
             raise ValueError("feedback is for masks by magnitude; leave it out with channels and other criteria")
         counts = self.fan_in.values() if isinstance(self.fan_in, dict) else [self.fan_in]
@@ -84,6 +92,19 @@ class PruneConfig(BaseModel):
         if any(multiple < 1 for multiple in multiples):
             raise ValueError(f"multiple is {self.multiple}; give at least 1")
         return self
+
+    def check_layers(self, layers: int) -> None:
+        """Whether a network of so many layers has all that are named.
+
+        Raises
+        ------
+        TrainingError : it has not.
+        """
+        by_layer = [each for each in (self.multiple, self.fan_in) if isinstance(each, dict)]
+        asked = {*(self.layers or ()), *(layer for each in by_layer for layer in each)}
+        odd = sorted(layer for layer in asked if not 0 <= layer < layers)
+        if odd:
+            raise TrainingError(f"pruning: there is no layer {odd[0]}; the network has layers 0 to {layers - 1}")
 
     def prunes(self, layer: int) -> bool:
         """Whether the layer with this index may lose weights."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from quant_training.config import TrainConfig
 from quant_training.dataset import Dataset
 from quant_training.errors import TrainingError
-from quant_training.pruning.channels import Cost, measure_of, select, target
+from quant_training.pruning.channels import Cost, measure_of, select, target, whole
 from quant_training.pruning.config import PruneConfig
 from quant_training.pruning.criteria import scores
 from quant_training.pruning.masks import Masks, apply, final_masks, present_masks
@@ -53,14 +53,14 @@ def prune(
     Parameters
     ----------
     model : trained network. Masks change it in place, channels give a new one.
-    cost : hardware cost of a shape with its types, for the budget ``cost``.
+    cost : hardware cost of a shape with its types, for a budget that is not counted.
     hooks : of the fine-tuning, for example a teacher.
 
     Raises
     ------
     TrainingError : the budget cannot be met, or the pattern does not suit the types.
     """
-    _check_layers(model, config)
+    config.check_layers(model.spec.layers)
     before = footprint(model)
     if config.pattern == "channels":
         model, result = _Rounds(data, config, train_config, measure_of(config.budget, cost), hooks).run(model)
@@ -106,7 +106,7 @@ class _Rounds:
 
     def run(self, model: Network) -> tuple[Network, TrainResult | None]:
         config = self.config
-        full = self.measure(model.spec, model.bits)
+        full = whole(self.measure, model.spec, model.bits, config.budget)
         final = target(full, config)
         rounds = 1 if self.tuning is None or config.schedule == "one_shot" else config.steps
         self._select(model, final)  # before anything is trained: can the budget be met?
@@ -132,11 +132,3 @@ class _Rounds:
         epochs = max(1, config.epochs - each * (rounds - 1)) if last else each
         output: Path | None = config.output if last or config.output is None else config.output / f"round-{number + 1}"
         return train(model, self.data, config.model_copy(update={"epochs": epochs, "output": output}), self.hooks)
-
-
-def _check_layers(model: Network, config: PruneConfig) -> None:
-    by_layer = [each for each in (config.multiple, config.fan_in) if isinstance(each, dict)]
-    asked = {*(config.layers or ()), *(layer for each in by_layer for layer in each)}
-    odd = sorted(layer for layer in asked if not 0 <= layer < model.spec.layers)
-    if odd:
-        raise TrainingError(f"pruning: there is no layer {odd[0]}; the network has layers 0 to {model.spec.layers - 1}")

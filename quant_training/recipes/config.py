@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from models import ModelError
 from quant_training.config import DataConfig, TrainConfig
 from quant_training.distillation import DistilConfig
 from quant_training.errors import TrainingError
 from quant_training.lowrank.network import LowRankConfig
 from quant_training.pruning.config import PruneConfig
+from quant_training.recipes.known import Known
 from quant_training.recipes.learning import LearnConfig
 from quant_training.recipes.plugins import Plugins
 from quant_training.settings import one_line, read_mapping
@@ -43,6 +45,13 @@ class CalibrateConfig(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise TrainingError(one_line("calibration", error, CalibrateConfig)) from error
+
+    @model_validator(mode="after")
+    def _used(self) -> CalibrateConfig:
+        if "percentile" in self.model_fields_set and self.ranges != "percentile":
+            raise ValueError(f"percentile is for the ranges 'percentile', and they are '{self.ranges}'; set ranges, or leave "
+                             "percentile out")
+        return self
 
 
 _OWN: Mapping[str, tuple[str, ...]] = {
@@ -127,13 +136,14 @@ class Recipe:
         training = _mapping("training", values.get("training"))
         _check_training("training", training)
         data = values.get("data", "digits")
-        stages = _stages(given, plugins or Plugins())
+        model = values.get("model", "digits")
+        stages = _stages(given, plugins or Plugins(), Known.of(model))
         settings = {"name": str(data)} if isinstance(data, str) else _mapping("data", data)
         config = TrainConfig(data=settings)
         robustness = values.get("robustness", False)
         if not isinstance(robustness, bool):
             raise TrainingError(f"recipe: robustness is {robustness!r}; give true or false")
-        return cls(str(values.get("name", "recipe")), config.data, values.get("model", "digits"), training, stages, robustness)
+        return cls(str(values.get("name", "recipe")), config.data, model, training, stages, robustness)
 
 
 def _mapping(where: str, value: Any) -> dict[str, Any]:
@@ -154,8 +164,9 @@ def _check_training(where: str, values: Mapping[str, Any]) -> None:
         raise TrainingError(f"recipe: {where}: {error}") from error
 
 
-def _stages(given: list[Any], plugins: Plugins) -> tuple[Stage, ...]:
+def _stages(given: list[Any], plugins: Plugins, network: Known) -> tuple[Stage, ...]:
     stages: list[Stage] = []
+    left: dict[str, Known] = {}
     kinds = (*KINDS, *plugins.stages)
     for number, item in enumerate(given, start=1):
         entry = {item: None} if isinstance(item, str) else item
@@ -163,9 +174,15 @@ def _stages(given: list[Any], plugins: Plugins) -> tuple[Stage, ...]:
             raise TrainingError(f"recipe: stage {number} is {entry!r}; name exactly one of {', '.join(kinds)}")
         kind, settings = next(iter(entry.items()))
         values = _mapping(f"stage {number} ({kind})", settings)
-        stages.append(_stage(number, kind, values, [earlier.name for earlier in stages], plugins))
-    if stages[0].kind != "pretrain":
-        raise TrainingError(f"recipe: the first stage is {stages[0].kind}; begin with pretrain")
+        stage = _stage(number, kind, values, list(left), plugins)
+        if not left and kind != "pretrain":
+            raise TrainingError(f"recipe: the first stage is {kind}; begin with pretrain")
+        try:
+            teacher = left[stage.teacher] if stage.teacher is not None else None
+            network = left[stage.name] = network.after(stage, teacher, added=kind in plugins.stages)
+        except (TrainingError, ModelError) as error:
+            raise TrainingError(f"recipe: stage {number} ({kind}): {error}") from error
+        stages.append(stage)
     return tuple(stages)
 
 
@@ -197,6 +214,11 @@ def _stage(number: int, kind: str, values: dict[str, Any], earlier: list[str], p
         technique = makers[kind](**own) if kind in makers else own
         if isinstance(technique, LearnConfig):
             plugins.cost(technique.cost, technique.at)
+        if isinstance(technique, PruneConfig | LowRankConfig):
+            plugins.budget(technique.budget, technique.at)
     except TrainingError as error:
         raise TrainingError(f"recipe: {where}: {error}") from error
+    if kind == "calibrate" and bits is None and own:
+        raise TrainingError(f"recipe: {where}: {', '.join(own)} set the ranges of new types, and bits is missing; give bits, or "
+                            "leave them out to estimate batch-norm statistics alone")
     return Stage(kind, name, bits, model, teacher, technique, values)

@@ -107,7 +107,8 @@ def _prune(work: Work) -> Outcome:
     hooks: list[Hook] = _teacher(work, work.before)
     if work.masked and config.pattern != "channels":
         hooks.append(hold(work.before))
-    pruned = prune(work.before, work.data, config, work.config(), hooks=hooks)
+    cost = work.plugins.budget(config.budget, config.at)
+    pruned = prune(work.before, work.data, config, work.config(), cost=cost, hooks=hooks)
     return Outcome(pruned.model, work.masked or pruned.masks is not None)
 
 
@@ -115,7 +116,9 @@ def _low_rank(work: Work) -> Network:
     from quant_training.lowrank.network import factorise
 
     assert work.before is not None  # the first stage is a training
-    return factorise(work.before, work.data, work.stage.technique, progress=work.progress)
+    config = work.stage.technique
+    cost = work.plugins.budget(config.budget, config.at)
+    return factorise(work.before, work.data, config, cost=cost, progress=work.progress)
 
 
 def _calibrate(work: Work) -> Network:

@@ -118,6 +118,12 @@ def test_a_budget_of_convolutions(method: str, digits: Dataset) -> None:
     ("values", "message"),
     [
         ({}, "low rank: give 'energy' or 'keep', and not both"),
+        ({"energy": 0.5, "budget": "macs"}, "low rank: a budget is kept by 'keep'; leave out 'budget' and 'at' with 'energy'"),
+        (
+            {"keep": 0.5, "budget": "luts"},
+            "low rank: the budget 'luts' needs a function of shape and types; give cost, or another budget (parameters, macs, "
+            "weight_bits, bit_operations)",
+        ),
         ({"energy": 0.5, "rank": 3}, "low rank: unknown key 'rank'; legal keys are " + ", ".join(LowRankConfig.model_fields)),
         ({"energy": 0.5, "layers": (9,)}, "low rank: there is no layer 9; the network has layers 0 to 2"),
         ({"energy": 1.0}, "low rank: no layer becomes smaller at an energy of 1; lower it"),

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+import models
 from hw_flow import api
 from hw_flow.cli.entry import run
 from hw_flow.codesign.meter import HardwareMeter, Measured
+from hw_flow.cost.shape import ShapeCost
 from hw_flow.frontend import compare, compile_qonnx
 from models import Network
 from models.bits import type_bits
@@ -80,7 +82,40 @@ def test_cooperate_measures_in_a_recipe(
     assert row["reached"]
 
 
+def test_hardware_is_a_budget_of_prunings_and_low_rank(tmp_path: Path) -> None:
+    """In the words that `learn_bits` has; the cost model prices each whole network, the one with more layers, too."""
+    stages = [{"pretrain": {"bits": "w4a4"}}, {"prune": {"keep": 0.7, "budget": "luts", "at": 16}},
+              {"low_rank": {"keep": 0.9, "budget": "cycles", "at": 3000}}]
+    model = {"preset": "digits", "hidden": [64]}
+    result = api.recipe({"model": model, "stages": stages, "training": TRAINING}, tmp_path)
+    networks = [models.load(folder) for folder in sorted(tmp_path.glob("0*"))]
+    luts, cycles = ([cost(each.spec, each.bits) for each in networks]
+                    for cost in (ShapeCost("luts", 16), ShapeCost("cycles", 3000)))
+    assert 0.4 * luts[0] < luts[1] <= 0.7 * luts[0]
+    assert 0.5 * cycles[1] < cycles[2] <= 0.9 * cycles[1]
+    assert [each.spec.layers for each in networks] == [2, 2, result.network.spec.layers]
+    assert result.network.spec.layers > 2
+    assert result.model is not None
+
+
 @pytest.mark.parametrize(("stages", "message"), [
+    (["pretrain", {"prune": {"keep": 0.5, "budget": "cost"}}],
+     "recipe: stage 2 (prune): the budget 'cost' is a function that only Python can give; take one of parameters, macs, "
+     "weight_bits, bit_operations, luts, cycles"),
+    (["pretrain", {"low_rank": {"keep": 0.5, "budget": "watts"}}],
+     "recipe: stage 2 (low_rank): the budget 'watts' does not exist here; take one of parameters, macs, weight_bits, "
+     "bit_operations, luts, cycles"),
+    (["pretrain", {"prune": {"keep": 0.5, "budget": "luts"}}],
+     "recipe: stage 2 (prune): the budget 'luts' needs a number of cycles a frame; set at"),
+    (["pretrain", {"low_rank": {"keep": 0.5, "budget": "cycles"}}],
+     "recipe: stage 2 (low_rank): the budget 'cycles' needs a number of LUTs; set at"),
+    (["pretrain", {"prune": {"keep": 0.5, "budget": "macs", "at": 64}}],
+     "recipe: stage 2 (prune): the budget macs takes no number, and at is 64; leave at out"),
+    (["pretrain", {"prune": {"keep": 0.5, "budget": "luts", "at": 64}}],
+     "recipe: stage 2 (prune): the budget 'luts' is of hardware, which float tensors have none of; put distil or lower before "
+     "it, or give pretrain bits"),
+    (["pretrain", {"prune": {"keep": 0.5, "budget": "luts", "at": 0}}],
+     "recipe: stage 2 (prune): pruning: at is 0: input should be greater than or equal to 1"),
     (["pretrain", {"cooperate": {}}],
      "recipe: stage 2 (cooperate): cooperative pruning: the objective luts needs target_cycles or unfold, and nothing else that "
      "folds"),
@@ -91,7 +126,7 @@ def test_cooperate_measures_in_a_recipe(
     ([{"pretrain": {"epochs": 1}}, {"cooperate": {"unfold": True}}],
      "stage 'cooperate': the network has float tensors, which no hardware can be built of; put distil or lower before it"),
 ])
-def test_faults_of_cooperate(stages: list[Any], message: str, tmp_path: Path) -> None:
+def test_faults_of_hardware_in_recipes(stages: list[Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as error:
         api.recipe({"stages": stages, "training": TRAINING}, tmp_path)
     assert str(error.value) == message

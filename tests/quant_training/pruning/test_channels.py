@@ -181,7 +181,8 @@ def test_faults_of_settings(values: dict[str, Any], message: str) -> None:
         ({"keep": 0.5, "layers": (7,)}, "pruning: there is no layer 7; the network has layers 0 to 2"),
         (
             {"keep": 0.5, "budget": "cost"},
-            "pruning: the budget 'cost' needs a function of shape and types; give cost, or another budget",
+            "pruning: the budget 'cost' needs a function of shape and types; give cost, or another budget (parameters, macs, "
+            "weight_bits, bit_operations)",
         ),
     ],
 )
