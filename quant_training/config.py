@@ -54,7 +54,7 @@ class TrainConfig(BaseModel):
     label_smoothing : for cross_entropy.
     patience : epochs without a better validation loss until training stops; None trains all epochs.
     keep : which weights to keep: ``best`` by validation accuracy, or the ``last``. Without validation
-        samples it is the last.
+        samples, or without labels (see `DistilConfig`), it is the last.
     shift : random shifts of the training images by up to so many pixels.
     flip : exchange left and right in half of the training images.
     cutout : blank a square of so many pixels at a random place of each training image.

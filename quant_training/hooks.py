@@ -49,9 +49,12 @@ class Hook:
     Attributes
     ----------
     needs_raw : whether ``loss`` wants the samples before quantisation, too.
+    labels : whether labels may be used; where a hook says no, the weights of the last epoch are kept, and patience and plateaus
+        go by the training's own loss.
     """
 
     needs_raw: bool = False
+    labels: bool = True
 
     def key(self) -> str:
         """All that determines what the hook does; a run with another key is not resumed."""

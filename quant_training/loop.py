@@ -68,6 +68,7 @@ class QuantModule(pl.LightningModule):
         self.automatic_optimization = (config.devices, config.strategy, config.precision) != (1, "auto", "32-true")
         # Whether Lightning looks at the loss, to stop early or for its own scheduler: telling it costs as much as a step.
         self.monitored = config.patience is not None or (self.automatic_optimization and config.schedule == "plateau")
+        self.labels = all(hook.labels for hook in self.hooks)
         self.batches = self.epoch = 0
         self.augmentation = augmentation_of(data, config)
         self.learned = nn.ModuleList(module for hook in self.hooks if (module := hook.module()) is not None)
@@ -205,18 +206,19 @@ class QuantModule(pl.LightningModule):
             row["val_loss"] = float(loss_of(logits, self.val_y, self.config.loss))
             row["val_accuracy"] = accuracy_of(logits, self.val_y)
             score = (row["val_accuracy"], -row["val_loss"])
-            settled = all(hook.settled((epoch + 1) / self.config.epochs) for hook in self.hooks)
+            settled = self.labels and all(hook.settled((epoch + 1) / self.config.epochs) for hook in self.hooks)
             if score > self.best_score and self.config.keep == "best" and settled:
                 self.best_score = score
                 self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         else:
             row["val_loss"] = train_loss
         self.history.append(row)
+        watched = row["val_loss"] if self.labels else train_loss
         if self.monitored:
-            self.log("val_loss", row["val_loss"])
+            self.log("val_loss", watched)
         if not self.automatic_optimization and self.config.schedule == "plateau":
             scheduler: Any = self.lr_schedulers()
-            scheduler.step(row["val_loss"])
+            scheduler.step(watched)
 
     def _agree(self) -> None:
         """Give all devices one loss and one state of normalisation, so that they judge the epoch alike."""
