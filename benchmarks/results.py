@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 # The order in which the page shows them.
-ORDER = ("back_ends", "mnist_tfc", "mnist_networks", "float_twins", "smallest", "techniques", "resnet_chain", "cooperative",
-         "finn_foldings", "finn_conv", "third_party", "performance_model", "random_graphs", "fifo_sizing",
-         "lut_per_mac", "unrolled", "codebooks", "shifts", "lut_model", "budget", "steps", "sim_speed", "train_speed",
-         "hls4ml_models", "finn_backend", "finn_board", "search_digits")
+ORDER = ("back_ends", "mnist_tfc", "mnist_networks", "float_twins", "smallest", "techniques", "post_training", "robustness",
+         "resnet_chain", "cooperative", "finn_foldings", "finn_conv", "third_party", "performance_model", "random_graphs",
+         "fifo_sizing", "lut_per_mac", "unrolled", "codebooks", "shifts", "lut_model", "budget", "steps", "sim_speed",
+         "train_speed", "hls4ml_models", "finn_backend", "finn_board", "search_digits")
 
 HEAD = """# Benchmarks
 
@@ -38,10 +39,28 @@ def save(
         "title": title, "command": command, "columns": list(columns), "rows": [list(row) for row in rows], "notes": list(notes),
         "data": data,
     }
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    _write(path, record)
     return path
+
+
+def kept(path: Path, make: Callable[[], Any]) -> Any:
+    """What ``make`` gives, as plain values, from the JSON file ``path`` if an earlier run has left it there."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, make())
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write(path: Path, value: Any) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Mean and standard deviation of a few runs, such as ``98.5 ± 0.4``; one figure where all are alike."""
+    mean = f"{statistics.mean(values):,.{digits}f}"
+    return mean if len(set(values)) == 1 else f"{mean} ± {statistics.stdev(values):,.{digits}f}"
 
 
 def _cell(value: Any) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 import results
 
 HERE = Path(__file__).parent
-SCRIPTS = ("mnist_tfc.py", "mnist_networks.py", "float_twins.py", "smallest.py", "techniques.py", "resnet_chain.py",
-           "cooperative.py", "finn_foldings.py", "finn_conv.py", "third_party.py", "performance_model.py", "random_graphs.py",
-           "fifo_sizing.py", "lut_per_mac.py", "unrolled.py", "codebooks.py", "lut_model.py", "budget.py", "steps.py",
-           "sim_speed.py", "train_speed.py", "hls4ml_models.py", "finn_backend.py", "finn_board.py",
-           "back_ends.py", "search_digits.py")
+SCRIPTS = ("mnist_tfc.py", "mnist_networks.py", "float_twins.py", "smallest.py", "techniques.py", "post_training.py",
+           "robustness.py", "resnet_chain.py", "cooperative.py", "finn_foldings.py", "finn_conv.py", "third_party.py",
+           "performance_model.py", "random_graphs.py", "fifo_sizing.py", "lut_per_mac.py", "unrolled.py", "codebooks.py",
+           "lut_model.py", "budget.py", "steps.py", "sim_speed.py", "train_speed.py", "hls4ml_models.py", "finn_backend.py",
+           "finn_board.py", "back_ends.py", "search_digits.py")
 _LIMIT_S = 3 * 3600
 
 
