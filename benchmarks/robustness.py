@@ -25,7 +25,7 @@ from quant_training.robustness import RobustnessConfig, pgd, robustness
 SIZE, STEPS, SEVERITY, RATE, TRIALS = 0.1, 10, 2, 0.01, 5
 COLUMNS = {
     "clean": "clean", "fgsm": "FGSM", "pgd": "PGD", "transferred": "PGD of the float network", "noise": "noise",
-    "corruptions": "corruptions, mean", "weights": "flips in weights", "activations": "flips in activations",
+    "corruptions": "corruptions", "weights": "flips in weights", "activations": "flips in activations",
     "calibration_error": "calibration error",
 }
 
@@ -85,6 +85,23 @@ def measured(name: str, start: Start) -> dict[str, float]:
     return found
 
 
+def weakened(found: dict[str, list[dict[str, float]]]) -> str:
+    """Which networks do worse than before compression, and by what, in words."""
+    said = []
+    for name, runs in found.items():
+        worse = []
+        for key, title in COLUMNS.items():
+            before = found["float"] if key in found["float"][0] else found["w8a8, calibrated"]
+            if key == "clean" or key not in runs[0] or name == "float":
+                continue
+            old, new = ([run[key] for run in group] for group in (before, runs))
+            loss = statistics.mean(old) - statistics.mean(new)
+            if (-loss if key == "calibration_error" else loss) > statistics.stdev(old) + statistics.stdev(new):
+                worse.append(title)
+        said.append(f"{name}: {', '.join(worse) or 'none'}")
+    return "; ".join(said[1:])
+
+
 def publish(found: dict[str, list[dict[str, float]]]) -> None:
     """Write benchmarks/results/robustness.json."""
     seeds = len(found["float"])
@@ -99,9 +116,11 @@ def publish(found: dict[str, list[dict[str, float]]]) -> None:
                " training, with 512 samples.",
                f"FGSM and PGD: at most {SIZE:g} of the input range a pixel, PGD {STEPS} steps from a random start; gradients of"
                " quantised networks pass their quantisers straight through. The column beside shows what was made against the"
-               " float network of the same seed. Noise: Gaussian, deviation 0.1; corruptions: seven kinds, severity"
+               " float network of the same seed. Noise: Gaussian, deviation 0.1; corruptions: mean of seven kinds, severity"
                f" {SEVERITY} of 3, the noise among them. Flips: each bit of all weights, or of input and activations, with"
-               f" probability {RATE:g}, mean of {TRIALS} draws."],
+               f" probability {RATE:g}, mean of {TRIALS} draws.",
+               f"Does compression weaken the network? Of {len(COLUMNS) - 1} measures beside the clean accuracy, worse than float"
+               f" (flips: than w8a8) by more than both spreads together are: {weakened(found)}."],
         data=found)
     print(results.render())
 

@@ -39,8 +39,8 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             del sys.modules[name]
 
 
-def test_every_record_has_its_place() -> None:
-    assert {path.stem for path in RECORDS} <= set(load("results").ORDER)
+def test_every_record_has_its_place_and_every_place_its_record() -> None:
+    assert {path.stem for path in RECORDS} == set(load("results").ORDER)
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
