@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import results
 from lenet import lenet, trained_lenet
+from results import spread
 
 import models
 from hw_flow.codesign.meter import HardwareMeter, Measured
@@ -134,12 +135,6 @@ def measured(name: str, start: Start) -> dict[str, Any]:
     return found
 
 
-def spread(values: Sequence[float], digits: int = 0) -> str:
-    """Mean and standard deviation; one figure where all are alike."""
-    mean = f"{statistics.mean(values):,.{digits}f}"
-    return mean if len(set(values)) == 1 else f"{mean} ± {statistics.stdev(values):,.{digits}f}"
-
-
 def share(runs: list[dict[str, Any]], first: list[dict[str, Any]]) -> float:
     """Mean LUTs as a share of those of ``first``."""
     after, before = (statistics.mean(float(run["total_luts"]) for run in group) for group in (runs, first))
@@ -153,9 +148,9 @@ def row(name: str, runs: list[dict[str, Any]], first: list[dict[str, Any]]) -> l
 
     cycles = sorted(set(column("interval_cycles")))
     return [
-        name, spread(column("accuracy"), 2), spread(column("parameters")),
-        spread([bits / 1000 for bits in column("weight_bits")]), spread(column("macs")),
-        spread(column("total_luts")), f"{100 * (share(runs, first) - 1):+.0f} %",
+        name, spread(column("accuracy"), 2), spread(column("parameters"), 0),
+        spread([bits / 1000 for bits in column("weight_bits")], 0), spread(column("macs"), 0),
+        spread(column("total_luts"), 0), f"{100 * (share(runs, first) - 1):+.0f} %",
         " / ".join(f"{each:,}" for each in cycles),
     ]
 
