@@ -61,6 +61,8 @@ class LowRankConfig(BaseModel):
     def _one(self) -> LowRankConfig:
         if (self.energy is None) == (self.keep is None):
             raise ValueError("give 'energy' or 'keep', and not both")
+        if self.budget == "channels":
+            raise ValueError("the budget 'channels' is for prunings, low rank adds layers; take parameters or macs")
         if self.energy is not None and self.model_fields_set & {"budget", "at"}:
             raise ValueError("a budget is kept by 'keep'; leave out 'budget' and 'at' with 'energy'")
         return self

@@ -48,6 +48,8 @@ def measure_of(kind: str, cost: Cost | None, what: str = "pruning") -> Cost:
             raise TrainingError(f"{what}: the budget '{kind}' needs a function of shape and types; give cost, or another budget "
                                 f"({', '.join(COUNTED)})")
         return cost
+    if kind == "channels":  # outputs of the last layer are classes
+        return lambda spec, bits: float(sum(layer.outputs for layer in layer_sizes(spec, bits)[:-1]))
     field = {"parameters": "weights", "weight_bits": "bits"}.get(kind, kind)
     return lambda spec, bits: float(sum(getattr(layer, field) for layer in layer_sizes(spec, bits)))
 

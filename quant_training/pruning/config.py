@@ -12,7 +12,7 @@ from quant_training.settings import one_line
 Pattern = Literal["elements", "n_m", "fan_in", "channels"]
 Criterion = Literal["magnitude", "activation", "taylor", "fisher", "random"]
 # Budgets that are counted, see `quant_training.size`; any other one is a function of shape and types.
-COUNTED = ("parameters", "macs", "weight_bits", "bit_operations")
+COUNTED = ("parameters", "macs", "weight_bits", "bit_operations", "channels")
 
 # Not among the values of settings without it: networks of earlier recipes are still theirs.
 At = Annotated[float | None, Field(ge=1, allow_inf_nan=False, exclude_if=lambda at: at is None)]
@@ -28,9 +28,9 @@ class PruneConfig(BaseModel):
     criterion : see `quant_training.pruning.criteria`.
     keep : share of ``budget`` that stays, 0 to 1; for elements and channels.
     limit : the same as a number, instead of ``keep``.
-    budget : what is counted: ``parameters``, ``macs``, ``weight_bits``, ``bit_operations`` (see `quant_training.size`), or
-        a function of shape and types: ``cost``, or what it is to be called. Recipes know ``luts`` and ``cycles`` of hardware.
-        Masked weights count as removed.
+    budget : what is counted: ``parameters``, ``macs``, ``weight_bits``, ``bit_operations`` (see `quant_training.size`),
+        ``channels`` (outputs of all layers but the last), or a function of shape and types: ``cost``, or what it is to be
+        called. Recipes know ``luts`` and ``cycles`` of hardware. Masked weights count as removed.
     at : what a recipe takes the function at: cycles a frame for ``luts``, LUTs for ``cycles``.
     n, m, fan_in : of their patterns; ``fan_in`` for all layers, or by layer (the others keep all inputs).
     multiple : channels of a layer stay a multiple of this, the parallelism of the hardware; or one number a layer.
@@ -80,6 +80,8 @@ class PruneConfig(BaseModel):
             raise ValueError(f"the pattern {self.pattern} says itself what stays; leave out 'keep' and 'limit'")
         if self.pattern == "n_m" and self.n >= self.m:
             raise ValueError(f"n is {self.n} and m {self.m}; n must be smaller")
+        if self.budget == "channels" and self.pattern != "channels":
+            raise ValueError("the budget 'channels' is for channels, which masks leave where they are; take parameters or macs")
         if self.budget not in COUNTED and self.pattern != "channels":
             raise ValueError(f"the budget '{self.budget}' is for channels: masks do not change the shape that a cost is a "
                              "function of")

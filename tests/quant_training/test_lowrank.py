@@ -118,6 +118,8 @@ def test_a_budget_of_convolutions(method: str, digits: Dataset) -> None:
     ("values", "message"),
     [
         ({}, "low rank: give 'energy' or 'keep', and not both"),
+        ({"keep": 0.5, "budget": "channels"},
+         "low rank: the budget 'channels' is for prunings, low rank adds layers; take parameters or macs"),
         ({"energy": 0.5, "budget": "macs"}, "low rank: a budget is kept by 'keep'; leave out 'budget' and 'at' with 'energy'"),
         (
             {"keep": 0.5, "budget": "luts"},

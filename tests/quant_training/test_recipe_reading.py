@@ -31,7 +31,7 @@ THREE = {"weights": ["INT2"] * 3, "activations": "UINT2"}
     ({"low_rank": {"energy": 0.5, "budget": "macs"}},
      "(low_rank): low rank: a budget is kept by 'keep'; leave out 'budget' and 'at' with 'energy'"),
     ({"prune": {"keep": 0.5, "budget": "luts", "at": 64}},
-     "(prune): the budget 'luts' does not exist here; take one of parameters, macs, weight_bits, bit_operations"),
+     "(prune): the budget 'luts' does not exist here; take one of parameters, macs, weight_bits, bit_operations, channels"),
     ({"distil": {"bits": "w2a2", "features": "hint", "layers": [[1, 5]]}},
      "(distil): distillation: the teacher has no layer 5; it has 0 to 2"),
     ({"distil": {"bits": "w2a2", "model": {"preset": "digits", "classes": 4}}},

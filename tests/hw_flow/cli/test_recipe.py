@@ -101,10 +101,10 @@ def test_hardware_is_a_budget_of_prunings_and_low_rank(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("stages", "message"), [
     (["pretrain", {"prune": {"keep": 0.5, "budget": "cost"}}],
      "recipe: stage 2 (prune): the budget 'cost' is a function that only Python can give; take one of parameters, macs, "
-     "weight_bits, bit_operations, luts, cycles"),
+     "weight_bits, bit_operations, channels, luts, cycles"),
     (["pretrain", {"low_rank": {"keep": 0.5, "budget": "watts"}}],
      "recipe: stage 2 (low_rank): the budget 'watts' does not exist here; take one of parameters, macs, weight_bits, "
-     "bit_operations, luts, cycles"),
+     "bit_operations, channels, luts, cycles"),
     (["pretrain", {"prune": {"keep": 0.5, "budget": "luts"}}],
      "recipe: stage 2 (prune): the budget 'luts' needs a number of cycles a frame; set at"),
     (["pretrain", {"low_rank": {"keep": 0.5, "budget": "cycles"}}],

@@ -77,7 +77,7 @@ def test_a_shortcut_keeps_its_convolution() -> None:
     assert [group.makers for group in wiring_of(spec).groups()] == [(0,)]
 
 
-@pytest.mark.parametrize("budget", ["parameters", "macs", "weight_bits", "bit_operations"])
+@pytest.mark.parametrize("budget", ["parameters", "macs", "weight_bits", "bit_operations", "channels"])
 @pytest.mark.parametrize("multiple", [1, 4])
 def test_budgets_are_met_and_used(budget: str, multiple: int, digits: Dataset) -> None:
     model = models.build("digits_cnn", "w4a4", seed=0)
@@ -155,6 +155,10 @@ def test_rounds(schedule: str, rounds: int, digits: Dataset, tmp_path: Path) -> 
         ({"keep": 1.5}, "pruning: keep is 1.5: input should be less than or equal to 1"),
         ({"keep": 0.5, "multiple": {0: 0}}, "pruning: multiple is {0: 0}; give at least 1"),
         (
+            {"pattern": "elements", "keep": 0.5, "budget": "channels"},
+            "pruning: the budget 'channels' is for channels, which masks leave where they are; take parameters or macs",
+        ),
+        (
             {"pattern": "elements", "keep": 0.5, "budget": "cost"},
             "pruning: the budget 'cost' is for channels: masks do not change the shape that a cost is a function of",
         ),
@@ -182,7 +186,7 @@ def test_faults_of_settings(values: dict[str, Any], message: str) -> None:
         (
             {"keep": 0.5, "budget": "cost"},
             "pruning: the budget 'cost' needs a function of shape and types; give cost, or another budget (parameters, macs, "
-            "weight_bits, bit_operations)",
+            "weight_bits, bit_operations, channels)",
         ),
     ],
 )
