@@ -110,10 +110,10 @@ def publish(found: dict[str, list[dict[str, float]]]) -> None:
         columns=["16-32-64-10, digits", *(f"{title} [%]" for title in COLUMNS.values())],
         rows=[[name, *(results.spread([run[key] for run in runs]) if key in runs[0] else "-" for key in COLUMNS)]
               for name, runs in found.items()],
-        notes=[f"Accuracy on 360 test samples (0.3 points are one of them), mean and standard deviation of {seeds} seeds;"
-               " the calibration error is the expected one with 15 bins, less is better. The networks are those of the table"
-               " before (benchmarks/techniques.py, w4a4 unless they say otherwise); w8a8 comes from the float network without"
-               " training, with 512 samples.",
+        notes=[f"Accuracy on 359 test samples (0.28 points are one of them), mean and standard deviation of {seeds} seeds;"
+               " the calibration error is the expected one with 15 bins, less is better. The networks are those of"
+               " benchmarks/techniques.py, w4a4 unless they say otherwise; w8a8 comes from the float network without training,"
+               " with 512 samples.",
                f"FGSM and PGD: at most {SIZE:g} of the input range a pixel, PGD {STEPS} steps from a random start; gradients of"
                " quantised networks pass their quantisers straight through. The column beside shows what was made against the"
                " float network of the same seed. Noise: Gaussian, deviation 0.1; corruptions: mean of seven kinds, severity"
