@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from models import Network
 
 _CALIBRATION_SAMPLES = 512
+# Batch norm of a trained network: fewer would be noisier than the running averages of training.
+_NORM_SAMPLES = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +129,8 @@ def _calibrate(work: Work) -> Network:
     from quant_training.calibration import post_training, reestimate_norms
 
     assert work.before is not None  # the first stage is a training
-    x = torch.from_numpy(work.data.train.take(_CALIBRATION_SAMPLES).x)
     if work.stage.bits is None:
-        reestimate_norms(work.before, x)
+        reestimate_norms(work.before, torch.from_numpy(work.data.train.take(_NORM_SAMPLES).x))
         return work.before.eval()
+    x = torch.from_numpy(work.data.train.take(_CALIBRATION_SAMPLES).x)
     return post_training(work.before, work.stage.bits, x, **work.stage.technique.model_dump(exclude_unset=True)).eval()
