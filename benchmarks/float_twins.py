@@ -73,7 +73,7 @@ def settled(folder: Path, data: Dataset) -> float:
     Those of training are averages over the last few batches, and a noisy mean moves the steps of two-bit activations.
     """
     model = models.load(folder)
-    reestimate_norms(model, torch.from_numpy(data.train.x[:_SAMPLES]).flatten(1))
+    reestimate_norms(model, torch.from_numpy(data.train.take(_SAMPLES).x).flatten(1))
     return evaluate(model, data.test)
 
 

@@ -42,17 +42,21 @@ def check_part(where: object, names: tuple[str, str], x: NDArray[Any], y: NDArra
 
 
 def check_labels(where: object, y: NDArray[Any]) -> None:
-    """TrainingError if a label ``[N]``, a number or a text, is missing: not finite among numbers, or empty."""
+    """TrainingError if a label ``[N]``, a number or a text, is missing: not finite, ``nan`` or empty."""
     if y.dtype.kind not in "biufUS":
         raise TrainingError(f"{where}: holds labels of type {y.dtype}; give numbers or texts")
-    texts = [str(label) for label in y.tolist()]
-    try:
-        missing = [not isfinite(float(text)) for text in texts]
-    except ValueError:
-        missing = [not text.strip() for text in texts]
+    texts = [label.decode(errors="replace") if isinstance(label, bytes) else str(label) for label in y.tolist()]
+    missing = [_missing(text) for text in texts]
     if any(missing):
         row = missing.index(True)
         raise TrainingError(f"{where}: sample {row} has the label '{texts[row]}'; label it, or leave it out")
+
+
+def _missing(text: str) -> bool:
+    try:
+        return not isfinite(float(text))
+    except ValueError:
+        return not text.strip()
 
 
 def whole(where: object, y: NDArray[Any]) -> NDArray[np.int64]:

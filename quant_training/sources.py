@@ -183,7 +183,7 @@ def npz_parts(path: Path) -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDAr
             )
         check_part(path, (f"x{ending}", f"y{ending}"), x, y)
         parts.append((x, y))
-    shapes = [list(x.shape[1:]) for x, _ in parts]
+    shapes = [list(x.shape[1:]) or [1] for x, _ in parts]
     if shapes[0] != shapes[-1]:
         raise TrainingError(f"{path}: samples of x{suffix} are {shapes[0]}, of x_test {shapes[1]}; give both the same shape")
     return parts[0], parts[1] if len(parts) > 1 else None

@@ -38,13 +38,14 @@ def shared(measured: Measured, spec: Spec, bits: BitConfig) -> Forecast:
 
     PE and SIMD must divide the counts of each layer, so a count with few divisors may take more cycles than a larger one.
     """
-    from hw_flow.cost.layer import LayerShape, cheapest, intervals
+    from hw_flow.cost.layer import LayerShape, intervals_alone, least_luts
     from hw_flow.cost.shape import shortest
     from quant_training.size import layer_sizes
 
     layers = layer_sizes(spec, bits)
     outputs = sum(layer.outputs for layer in layers)
-    scales = [luts / cheapest(LayerShape.of(layer), measured.interval_cycles).luts
+    # All of LUTs: those of the cheapest choice may rise with the cycles, where it saves block RAMs or DSPs.
+    scales = [luts / least_luts(LayerShape.of(layer), measured.interval_cycles)
               for luts, layer in zip(measured.luts, layers, strict=True)]
 
     def interval(sizes: Sequence[LayerSize]) -> int:
@@ -52,10 +53,10 @@ def shared(measured: Measured, spec: Spec, bits: BitConfig) -> Forecast:
         budget = measured.total_luts - measured.rest_luts * sum(layer.outputs for layer in sizes) / outputs
 
         def fits(cycles: int) -> bool:
-            luts = sum(scale * cheapest(shape, cycles).luts for scale, shape in zip(scales, shapes, strict=True))
+            luts = sum(scale * least_luts(shape, cycles) for scale, shape in zip(scales, shapes, strict=True))
             return luts <= budget * (1 + 1e-9)  # the measured network fits exactly
 
-        steps = [intervals(shape) for shape in shapes]
+        steps = [intervals_alone(shape) for shape in shapes]
         found = shortest(steps, fits)
         return max(each[-1] for each in steps) if found is None else found
 

@@ -55,7 +55,7 @@ def measure_of(kind: str, cost: Cost | None, what: str = "pruning") -> Cost:
 
 
 def whole(measure: Cost, spec: Spec, bits: BitConfig, kind: str, what: str = "pruning") -> float:
-    """The budget ``kind`` of a network of which a share is to stay.
+    """The budget ``kind`` of a network that is to be lowered.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def whole(measure: Cost, spec: Spec, bits: BitConfig, kind: str, what: str = "pr
     """
     full = measure(spec, bits)
     if not isfinite(full):
-        raise TrainingError(f"{what}: {kind} of the network as it is are {full}, of which no share can stay; allow it more, "
+        raise TrainingError(f"{what}: {kind} of the network as it is are {full}, so no way down can be planned; allow it more, "
                             "or take another budget")
     return full
 

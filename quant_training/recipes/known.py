@@ -28,11 +28,13 @@ class Known:
     shape : with its inputs and classes.
     layers : their number; None where training decides, as ranks and added stages do.
     types : of its tensors; None where training decides.
+    float_only : whether all tensors are float, which low rank leaves so.
     """
 
     shape: Spec
     layers: int | None
     types: BitConfig | None
+    float_only: bool = False
 
     @classmethod
     def of(cls, model: Any) -> Known:
@@ -41,7 +43,7 @@ class Known:
             shape = spec_of(model)
         except ModelError as error:
             raise TrainingError(f"recipe: model: {error}") from error
-        return cls(shape, shape.layers, BitConfig.parse("float", shape.layers))
+        return cls(shape, shape.layers, BitConfig.parse("float", shape.layers), True)
 
     def after(self, stage: Stage, teacher: Known | None, *, added: bool) -> Known:
         """What ``stage`` leaves, if this is what it gets.
@@ -56,11 +58,12 @@ class Known:
         TrainingError, ModelError : it cannot be done.
         """
         if added:
-            return replace(self, layers=None, types=None)
+            return replace(self, layers=None, types=None, float_only=False)
         self._check(stage)
-        found = self if stage.model is None else Known(shape := spec_of(stage.model), shape.layers, self.types)
+        found = self if stage.model is None else replace(self, shape=(shape := spec_of(stage.model)), layers=shape.layers)
         if stage.bits is not None:
-            found = replace(found, types=_types(stage.bits, found.layers))
+            types = _types(stage.bits, found.layers)
+            found = replace(found, types=types, float_only=types is not None and {*types.weights, *types.activations} == {FLOAT})
         if teacher is not None:
             check_alike(found.shape, teacher.shape)
             if isinstance(stage.technique, DistilConfig):
@@ -75,11 +78,11 @@ class Known:
         if isinstance(technique, PruneConfig | LowRankConfig):
             if self.layers is not None:
                 technique.check_layers(self.layers)
-            if technique.budget not in COUNTED and self.types is not None and not self.types.quantised:
+            floats = self.float_only or (self.types is not None and not self.types.quantised)
+            if technique.budget not in COUNTED and floats:
                 raise TrainingError(f"the budget '{technique.budget}' is of hardware, which float tensors have none of; put "
                                     "distil or lower before it, or give pretrain bits")
-        given = self.types if stage.bits is None else None
-        if stage.kind == "learn_bits" and given is not None and {*given.weights, *given.activations} == {FLOAT}:
+        if stage.kind == "learn_bits" and stage.bits is None and self.float_only:
             raise TrainingError("learned bits: the network is float, so no layer has a width to learn; give bits, for example "
                                 "w8a8")
 

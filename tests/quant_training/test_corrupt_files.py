@@ -74,6 +74,8 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
                          "/a.npz: sample 1 has the label ''; label it, or leave it out"),
     "npz labels complex": ("a.npz", {"a.npz": {"x": X, "y": Y * 1j}},
                            "/a.npz: holds labels of type complex128; give numbers or texts"),
+    "csv labels nan among words": ("a.csv", {"a.csv": "1,2,cat\n3,4,NaN\n5,6,dog\n"},
+                                   "/a.csv: sample 1 has the label 'NaN'; label it, or leave it out"),
     "csv labels nan": ("a.csv", {"a.csv": "1,2,0\n3,4,nan\n5,6,1\n"},
                        "/a.csv: sample 1 has the label 'nan'; label it, or leave it out"),
     "npz x nan": ("a.npz", {"a.npz": {"x": _with(X, np.nan, 4, 1), "y": Y}},

@@ -114,6 +114,9 @@ def test_hardware_is_a_budget_of_prunings_and_low_rank(tmp_path: Path) -> None:
     (["pretrain", {"prune": {"keep": 0.5, "budget": "luts", "at": 64}}],
      "recipe: stage 2 (prune): the budget 'luts' is of hardware, which float tensors have none of; put distil or lower before "
      "it, or give pretrain bits"),
+    (["pretrain", {"low_rank": {"keep": 0.5}}, {"prune": {"keep": 0.5, "budget": "luts", "at": 64}}],
+     "recipe: stage 3 (prune): the budget 'luts' is of hardware, which float tensors have none of; put distil or lower before "
+     "it, or give pretrain bits"),
     (["pretrain", {"prune": {"keep": 0.5, "budget": "luts", "at": 0}}],
      "recipe: stage 2 (prune): pruning: at is 0: input should be greater than or equal to 1"),
     (["pretrain", {"cooperate": {}}],

@@ -75,8 +75,8 @@ def test_what_cannot_be_priced(digits: Dataset) -> None:
     ):
         with pytest.raises(TrainingError) as error:
             made()
-        assert str(error.value) == (f"{told}: cycles of the network as it is are inf, of which no share can stay; allow it more, "
-                                    "or take another budget")
+        assert str(error.value) == (f"{told}: cycles of the network as it is are inf, so no way down can be planned; "
+                                    "allow it more, or take another budget")
     with pytest.raises(TrainingError) as error:
         factorise(model, digits, LowRankConfig(keep=0.01, budget="luts"), cost=ShapeCost("luts", 64))
     assert str(error.value) == "low rank: luts can be lowered from 2,975 to 838, not to 30; raise keep, or factorise more layers"
