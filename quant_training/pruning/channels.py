@@ -45,8 +45,9 @@ def measure_of(kind: str, cost: Cost | None, what: str = "pruning") -> Cost:
     """The function behind the name of a budget; ``what`` asks for it."""
     if kind not in COUNTED:
         if cost is None:
+            counted = ", ".join(name for name in COUNTED if name != "channels" or what == "pruning")
             raise TrainingError(f"{what}: the budget '{kind}' needs a function of shape and types; give cost, or another budget "
-                                f"({', '.join(COUNTED)})")
+                                f"({counted})")
         return cost
     if kind == "channels":  # outputs of the last layer are classes
         return lambda spec, bits: float(sum(layer.outputs for layer in layer_sizes(spec, bits)[:-1]))
