@@ -14,7 +14,7 @@ from pathlib import Path
 import results
 import torch
 from exported import read_back
-from techniques import TECHNIQUES, Start, prepared
+from techniques import TECHNIQUES, Start, file_name, prepared
 
 from models import BitConfig, Network
 from quant_training import load_dataset
@@ -37,13 +37,9 @@ def _calibrated(start: Start) -> Network:
 def _technique(name: str, bits: str | BitConfig) -> Callable[[Start], Network]:
     """The network that techniques.py has measured, trained anew where there is none."""
     def build(start: Start) -> Network:
-        folder = start.folder / _file(name)
+        folder = start.folder / file_name(name)
         return read_back(folder, bits) if (folder / "measured.json").is_file() else TECHNIQUES[name](start)
     return build
-
-
-def _file(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name)
 
 
 _TYPES: dict[str, str | BitConfig] = {
@@ -79,7 +75,7 @@ def figures(model: Network, start: Start) -> dict[str, float]:
 
 def measured(name: str, start: Start) -> dict[str, float]:
     """Figures of a network, from their file if it is there."""
-    record = start.folder / "robustness" / f"{_file(name)}.json"
+    record = start.folder / "robustness" / f"{file_name(name)}.json"
     found: dict[str, float] = results.kept(record, lambda: figures(NETWORKS[name](start), start))
     print(f"seed {start.seed}, {name}: {({key: round(value, 1) for key, value in found.items()})}", flush=True)
     return found

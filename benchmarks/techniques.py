@@ -118,9 +118,14 @@ def prepared(data: Dataset, root: Path, seed: int) -> Start:
     return start
 
 
+def file_name(name: str) -> str:
+    """Name of a technique as that of a file or folder."""
+    return "".join(letter if letter.isalnum() else "-" for letter in name)
+
+
 def measured(name: str, start: Start) -> dict[str, Any]:
     """Accuracy and hardware of a technique, from its folder if they are there."""
-    folder = start.folder / "".join(letter if letter.isalnum() else "-" for letter in name)
+    folder = start.folder / file_name(name)
     record = folder / "measured.json"
     if record.is_file():
         found: dict[str, Any] = json.loads(record.read_text())

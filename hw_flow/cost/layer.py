@@ -100,11 +100,6 @@ def cheapest(layer: LayerShape, target_cycles: int) -> Resources:
     return _at(_front(layer), target_cycles)
 
 
-def intervals(layer: LayerShape) -> tuple[int, ...]:
-    """Cycles a frame from which on `cheapest` becomes cheaper, ascending; the first is the least that ``layer`` can take."""
-    return tuple(cycles for cycles, _ in _front(layer))
-
-
 def luts_alone(layer: LayerShape, target_cycles: int, coefficients: Mapping[str, float] = DEFAULT_COEFFICIENTS) -> float:
     """LUTs of ``layer`` where memories and products are made of LUTs too, not rounded, at the cheapest PE and SIMD likewise."""
     node, graph = specimen(layer)
@@ -117,7 +112,7 @@ def least_luts(layer: LayerShape, target_cycles: int) -> float:
 
 
 def intervals_alone(layer: LayerShape) -> tuple[int, ...]:
-    """Cycles a frame from which on `least_luts` becomes less, as `intervals` has them."""
+    """Cycles a frame from which on `least_luts` becomes less, ascending; the first is the least that ``layer`` can take."""
     return tuple(cycles for cycles, _ in _front(layer, alone=True))
 
 
